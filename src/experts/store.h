@@ -1,0 +1,140 @@
+// The cache of experts in memory: slots that the disk fills and kernels read.
+//
+// Knows keys, extents and bytes, never floats. One thread drives it. A layer's request is a stream:
+//
+//   FM_ASSIGN_OR_RETURN(ExpertStream stream, store.Stream(layer, experts));
+//   while (true) {
+//     FM_ASSIGN_OR_RETURN(std::optional<ResidentExpert> expert, stream.Next());
+//     if (!expert) break;
+//     ... compute from expert->pieces; the slot stays pinned until the next call of Next()
+//   }
+//
+// Experts arrive in any order: resident ones first, then each as its last byte arrives. Reads for
+// missing experts are in flight from the moment Stream() returns, as many as there are free slots;
+// the rest follow as slots are let go.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/cancel.h"
+#include "base/status.h"
+#include "io/async_reader.h"
+#include "io/file.h"
+
+namespace flashmoe {
+
+// A run of bytes of an expert in a file: one for each of gate, up and down in GGUF, two where gate
+// and up are fused, nine in MLX (weights, scales and biases of each).
+struct Extent {
+  const File* file = nullptr;
+  uint64_t offset = 0;
+  uint64_t bytes = 0;
+};
+
+// Where every routed expert lies. Rectangular: every layer has the same number of experts, and all
+// experts of one layer the same number of pieces, with the same sizes.
+class ExpertCatalog {
+ public:
+  ExpertCatalog(int layers, int experts) : experts_(experts), extents_(layers) {}
+
+  // `extents`: [experts * pieces], expert-major. A layer without routed experts has none.
+  void SetLayer(int layer, int pieces, std::vector<Extent> extents);
+
+  int layers() const { return static_cast<int>(extents_.size()); }
+  int experts() const { return experts_; }
+  std::span<const Extent> pieces(int layer, int expert) const;
+  // Slot bytes that an expert of this layer needs at most (its pieces, each with block slack).
+  uint64_t slot_bytes(int layer) const;
+  uint64_t max_slot_bytes() const;
+  // File bytes of one expert of this layer, and of all experts of all layers.
+  uint64_t expert_bytes(int layer) const;
+  uint64_t total_bytes() const;
+
+ private:
+  int experts_;
+  struct Layer {
+    int pieces = 0;
+    std::vector<Extent> extents;
+  };
+  std::vector<Layer> extents_;
+};
+
+struct StoreOptions {
+  uint64_t slots = 0;      // >= MinSlots(catalog, experts_per_token)
+  int experts_per_token = 0;
+};
+
+struct StoreStats {
+  uint64_t requests = 0;    // experts asked for, once per Stream() call and distinct expert
+  uint64_t hits = 0;        // of these, resident when asked for
+  uint64_t bytes_read = 0;  // wanted bytes that arrived
+  double wait_s = 0;        // time that Next() blocked on the disk
+  double read_s = 0;        // time with at least one read in flight, seen from this thread
+};
+
+struct ResidentExpert {
+  int index = 0;  // position in the span given to Stream()
+  int expert = 0;
+  // First byte of each piece, in catalog order.
+  std::span<const std::byte* const> pieces;
+};
+
+class ExpertStore;
+
+// A request for some experts of a layer; see above. Destroying it early lets reads in flight arrive
+// and unpins everything. It must not outlive the store; one stream at a time.
+class ExpertStream {
+ public:
+  ExpertStream(ExpertStream&& other) noexcept;
+  ExpertStream& operator=(ExpertStream&&) = delete;
+  ~ExpertStream();
+
+  // nullopt: all have been handed out. An error (EIO, truncated file) names file, offset, layer
+  // and expert; the stream then hands out nothing more, and the store stays usable.
+  Result<std::optional<ResidentExpert>> Next();
+
+ private:
+  friend class ExpertStore;
+  explicit ExpertStream(ExpertStore* store) : store_(store) {}
+  ExpertStore* store_;
+};
+
+class ExpertStore {
+ public:
+  // One token's working set: the smallest number of slots that a store accepts.
+  static uint64_t MinSlots(const ExpertCatalog& catalog, int experts_per_token);
+
+  // Allocates the slots. The reader is made by the store, which owns the memory it reads into.
+  static Result<std::unique_ptr<ExpertStore>> Create(ExpertCatalog catalog,
+                                                     const StoreOptions& options,
+                                                     const ReaderOptions& reader);
+  // For tests: with a reader of their own.
+  static Result<std::unique_ptr<ExpertStore>> Create(ExpertCatalog catalog,
+                                                     const StoreOptions& options,
+                                                     std::unique_ptr<AsyncReader> reader);
+  ~ExpertStore();
+
+  // `experts`: distinct, any number of the layer's experts. REQUIRES: no other stream is alive.
+  Result<ExpertStream> Stream(int layer, std::span<const int> experts);
+
+  const ExpertCatalog& catalog() const;
+  const AsyncReader& reader() const;
+  uint64_t slots() const;
+  uint64_t slots_used() const;
+  const StoreStats& stats() const;
+  void ResetStats();
+
+ private:
+  friend class ExpertStream;
+  struct Impl;
+  explicit ExpertStore(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace flashmoe

@@ -1,0 +1,81 @@
+// Many reads in flight. One interface over io_uring, a pool of threads that call pread, and a
+// memory mapping; tests add one that fails and delays from a seed. One conformance test runs over
+// all of them.
+//
+// Where bytes land: `dest` is aligned to kBlockBytes, and the byte at `offset` arrives at
+// dest + offset % kBlockBytes for every reader, so that a reader may fetch whole blocks from the
+// device straight into place. `dest` must have SlotBytes(offset, bytes) bytes; those outside of the
+// wanted range are scratch.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "io/file.h"
+
+namespace flashmoe {
+
+inline constexpr uint64_t kBlockBytes = 4096;
+
+// Bytes that a read of `bytes` at `offset` needs at `dest`.
+constexpr uint64_t SlotBytes(uint64_t offset, uint64_t bytes) {
+  return AlignUp(offset % kBlockBytes + bytes, kBlockBytes);
+}
+
+struct ReadRequest {
+  const File* file = nullptr;  // outlives the read
+  uint64_t offset = 0;
+  uint64_t bytes = 0;          // > 0
+  std::byte* dest = nullptr;
+  uint64_t tag = 0;            // returned with the completion
+};
+
+struct ReadCompletion {
+  uint64_t tag = 0;
+  Status status;  // an error names file, offset and cause; the bytes are then not to be used
+};
+
+// Used by one thread at a time. Destruction waits for reads in flight.
+class AsyncReader {
+ public:
+  virtual ~AsyncReader() = default;
+
+  virtual std::string_view name() const = 0;  // "uring", "uring direct", "pread", "mmap"
+  virtual bool direct() const = 0;
+
+  // Starts a read. Any number may be submitted; a reader queues what the device's depth does not
+  // take yet. Never blocks on the device. Failures arrive as completions.
+  virtual void Submit(const ReadRequest& request) = 0;
+
+  // Hands submitted reads to the device, if they are not there yet.
+  virtual void Flush() = 0;
+
+  // Appends the completions that have arrived to `out`. With `wait`, blocks until there is at least
+  // one, unless nothing is in flight. Short reads have been continued; a file that ends early is an
+  // error that names file and offset.
+  virtual void Reap(bool wait, std::vector<ReadCompletion>& out) = 0;
+
+  virtual size_t in_flight() const = 0;
+};
+
+enum class ReaderKind { kAuto, kUring, kPread, kMmap };
+Result<ReaderKind> ReaderKindFromName(std::string_view name);  // "auto", "uring", "pread", "mmap"
+
+struct ReaderOptions {
+  ReaderKind kind = ReaderKind::kAuto;  // kAuto: io_uring where it is permitted, else pread
+  bool direct = true;   // O_DIRECT for files that have it; false: through the page cache
+  int queue_depth = 32;  // reads at the device at once
+  // Memory that reads will land in, for registration with io_uring; registration is skipped
+  // silently where the lock limit forbids it. May be empty.
+  std::span<std::byte> buffers;
+};
+Result<std::unique_ptr<AsyncReader>> MakeReader(const ReaderOptions& options);
+
+}  // namespace flashmoe

@@ -1,0 +1,149 @@
+// The arithmetic of the engine: one table of functions per instruction set, chosen at run time.
+//
+// Promises that every table keeps:
+//  * A result depends on its own row and token alone: not on how many rows or tokens a call has,
+//    nor on how the caller splits the work among threads. So outputs are bit-identical for any
+//    batch size, thread count and order of arrival.
+//  * Weights and file bytes may lie at any address; floats are naturally aligned.
+//  * Functions allocate nothing, keep no state and may be called from any thread.
+// The scalar table is the reference: plain float32 arithmetic on dequantised weights.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "tensor/matrix.h"
+
+namespace flashmoe {
+
+// How matmul wants its inputs for a weight type.
+enum class ActivationFormat : uint8_t {
+  kF32,  // floats as they are
+  kQ8,   // int8 with a float scale per 32 elements
+};
+
+// n rows of inputs. Only the fields of the format that the weight's type asks for are read.
+struct Activations {
+  int64_t n = 0;     // tokens
+  int64_t cols = 0;  // elements of a row; kQ8 requires cols % 32 == 0
+  const float* f32 = nullptr;      // [n, cols]
+  const int8_t* q8 = nullptr;      // [n, cols]
+  const float* scales = nullptr;   // [n, cols / 32]: x = scale * q8
+  const int32_t* sums = nullptr;   // [n, cols / 32]: sum of the block's q8
+};
+
+enum class KvType : uint8_t { kF32, kF16 };
+
+// One query head over a cache of `length` positions of its key/value head.
+struct AttentionHead {
+  const float* q = nullptr;        // [head_dim]
+  const std::byte* k = nullptr;    // position p at k + p * stride_bytes, [head_dim] of kv_type
+  const std::byte* v = nullptr;    // likewise
+  KvType kv_type = KvType::kF16;
+  int64_t stride_bytes = 0;
+  int64_t length = 0;              // positions attended to, >= 1
+  int64_t head_dim = 0;            // multiple of 8
+  float scale = 1.0f;              // 1 / sqrt(head_dim)
+  float* scores = nullptr;         // scratch, [length]
+  float* out = nullptr;            // [head_dim]
+};
+
+// One step of the gated delta rule for one value head (Yang et al. 2024, arXiv:2412.06464):
+//   S <- e^g S;  d = beta (v - S k);  S <- S + d k^T;  o = S q
+// with the state stored transposed, so that row j holds what value element j remembers.
+struct DeltaStep {
+  float* state = nullptr;          // [value_dim, key_dim]
+  const float* q = nullptr;        // [key_dim], l2-normalised, times key_dim^-1/2
+  const float* k = nullptr;        // [key_dim], l2-normalised
+  const float* v = nullptr;        // [value_dim]
+  float decay = 1.0f;              // e^g
+  float beta = 1.0f;
+  int64_t key_dim = 0;
+  int64_t value_dim = 0;
+  float* out = nullptr;            // [value_dim]
+};
+
+// The same rule for up to kDeltaChunk tokens of one head at once. Strides are in floats between
+// tokens; g is the logarithm of the decay (<= 0). `scratch` holds DeltaChunkScratch() floats.
+inline constexpr int64_t kDeltaChunk = 64;
+struct DeltaChunk {
+  float* state = nullptr;          // [value_dim, key_dim]
+  const float* q = nullptr;        // [tokens, key_dim]
+  const float* k = nullptr;        // [tokens, key_dim]
+  const float* v = nullptr;        // [tokens, value_dim]
+  int64_t qk_stride = 0;
+  int64_t v_stride = 0;
+  const float* g = nullptr;        // [tokens], stride gate_stride
+  const float* beta = nullptr;     // [tokens], stride gate_stride
+  int64_t gate_stride = 0;
+  int64_t tokens = 0;
+  int64_t key_dim = 0;
+  int64_t value_dim = 0;
+  float* out = nullptr;            // [tokens, value_dim]
+  int64_t out_stride = 0;
+  float* scratch = nullptr;
+};
+constexpr int64_t DeltaChunkScratch(int64_t key_dim, int64_t value_dim) {
+  return 3 * kDeltaChunk * kDeltaChunk + 4 * kDeltaChunk * (key_dim + value_dim);
+}
+
+struct KernelTable {
+  std::string_view name;  // "scalar", "avx2", "avx512"
+
+  // What matmul reads for weights of this type; quantisable types need cols % 32 == 0.
+  ActivationFormat (*activation_format)(DType type);
+
+  // Quantises n rows of x [n, cols] to kQ8: scale = max|x| / 127 per 32, round to nearest even.
+  void (*quantize_q8)(const float* x, int64_t n, int64_t cols, int8_t* q8, float* scales,
+                      int32_t* sums);
+
+  // y[t * y_stride + r] = sum over c of w[r, c] * x[t, c], for r in [row_begin, row_end) and every
+  // token t of x. Note that y is indexed by the absolute row r.
+  void (*matmul)(const Matrix& w, int64_t row_begin, int64_t row_end, const Activations& x,
+                 float* y, int64_t y_stride);
+
+  // One row as floats.
+  void (*dequantize_row)(const Matrix& w, int64_t row, float* out);
+
+  // y = x * weight / sqrt(mean(x^2) + eps); x and y may be the same.
+  void (*rms_norm)(const float* x, const float* weight, float eps, int64_t n, float* y);
+  // y = x / sqrt(sum(x^2) + eps) * scale; x and y may be the same.
+  void (*l2_norm)(const float* x, float eps, float scale, int64_t n, float* y);
+  // y = silu(gate) * up; y may be either input.
+  void (*silu_mul)(const float* gate, const float* up, int64_t n, float* y);
+  // x *= sigmoid(gate)
+  void (*sigmoid_mul)(const float* gate, int64_t n, float* x);
+  // x *= silu(gate)
+  void (*silu_scale)(const float* gate, int64_t n, float* x);
+  // y += a * x
+  void (*axpy)(float a, const float* x, int64_t n, float* y);
+  float (*dot)(const float* a, const float* b, int64_t n);
+  // In place; the largest element is subtracted first.
+  void (*softmax)(float* x, int64_t n);
+
+  // u[c] = silu(sum over j of weight[c, j] * window[j][c]) for c in [0, channels): a causal
+  // depthwise convolution of 4 taps; window[3] is the current token.
+  void (*conv4_silu)(const float* weight, const float* const window[4], int64_t channels,
+                     float* u);
+
+  // Rotates pairs (i, i + half) of x [2 * half ..] by angles whose cosines and sines are given.
+  void (*rope)(float* x, const float* cosines, const float* sines, int64_t half);
+
+  void (*store_kv)(const float* x, int64_t n, KvType type, std::byte* out);
+  void (*attention)(const AttentionHead& args);
+  void (*delta_step)(const DeltaStep& args);
+  void (*delta_chunk)(const DeltaChunk& args);
+};
+
+// The reference; always available.
+const KernelTable& ScalarKernels();
+
+// Tables this CPU can run, slowest first; the last one is the default.
+std::vector<const KernelTable*> AvailableKernels();
+
+// `name` is one of AvailableKernels() or "auto". An error lists what this CPU has.
+Result<const KernelTable*> SelectKernels(std::string_view name);
+
+}  // namespace flashmoe
