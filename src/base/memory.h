@@ -39,8 +39,6 @@ class Memory {
  private:
   std::byte* data_ = nullptr;
   uint64_t size_ = 0;
-  void* mapping_ = nullptr;
-  uint64_t mapping_bytes_ = 0;
 };
 
 // Bytes of memory the process holds now / held at most (VmRSS, VmHWM of /proc/self/status); 0 if

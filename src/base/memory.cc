@@ -1,0 +1,77 @@
+#include "base/memory.h"
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/cgroup.h"
+#include "base/units.h"
+
+namespace flashmoe {
+namespace {
+
+constexpr uint64_t kHugePageBytes = uint64_t{2} << 20;
+constexpr uint64_t kAllocationMax = uint64_t{1} << 46;  // the address space ends at 2^47
+
+void* MapAnonymous(uint64_t bytes) {
+  void* mapping = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return mapping == MAP_FAILED ? nullptr : mapping;
+}
+
+// Maps one huge page more than needed and gives back what lies outside the aligned part.
+std::byte* MapHugeAligned(uint64_t bytes) {
+  auto* mapping = static_cast<std::byte*>(MapAnonymous(bytes + kHugePageBytes));
+  if (mapping == nullptr) return nullptr;
+  const auto address = reinterpret_cast<uint64_t>(mapping);
+  const uint64_t head = AlignUp(address, kHugePageBytes) - address;
+  const uint64_t tail = kHugePageBytes - head;
+  if (head > 0) munmap(mapping, head);
+  if (tail > 0) munmap(mapping + head + bytes, tail);
+  madvise(mapping + head, bytes, MADV_HUGEPAGE);  // a hint: kernels without huge pages refuse it
+  return mapping + head;
+}
+
+}  // namespace
+
+Result<Memory> Memory::Allocate(uint64_t bytes) {
+  Memory memory;
+  if (bytes == 0) return memory;
+  if (bytes <= kAllocationMax) {
+    const uint64_t mapped = AlignUp(bytes, kPageBytes);
+    memory.data_ = bytes >= kHugePageBytes ? MapHugeAligned(mapped)
+                                           : static_cast<std::byte*>(MapAnonymous(mapped));
+  }
+  if (memory.data_ == nullptr) {
+    return Fail(ErrorCode::kOutOfMemory,
+                fmt::format("the system refused {} of memory", FormatBytes(bytes)), {},
+                "give a smaller memory budget or free memory");
+  }
+  memory.size_ = bytes;
+  return memory;
+}
+
+Memory::Memory(Memory&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+Memory& Memory::operator=(Memory&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+Memory::~Memory() {
+  if (data_ != nullptr) munmap(data_, AlignUp(size_, kPageBytes));
+}
+
+uint64_t ResidentBytes() { return ReadKbField("/proc/self/status", "VmRSS").value_or(0); }
+
+uint64_t PeakResidentBytes() { return ReadKbField("/proc/self/status", "VmHWM").value_or(0); }
+
+uint64_t AvailableMemoryBytes() {
+  const uint64_t machine = ReadKbField("/proc/meminfo", "MemAvailable").value_or(kNoMemoryLimit);
+  return std::min(machine, CgroupAvailableBytes(""));
+}
+
+}  // namespace flashmoe
