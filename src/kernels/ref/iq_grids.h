@@ -1,0 +1,30 @@
+// The codebooks of the IQ types: each row is a point of a lattice, chosen for being frequent among
+// trained weights. A row is packed into 16 bits, element 0 in the lowest ones.
+#pragma once
+
+#include <cstdint>
+
+namespace flashmoe::ref {
+
+// Eight elements of 2 bits c, standing for 8, 25, 43.
+extern const uint16_t kIq2XxsGrid[256];
+extern const uint16_t kIq2XsGrid[512];
+extern const uint16_t kIq2SGrid[1024];
+
+inline constexpr float kIq2Values[4] = {8, 25, 43, 0};
+
+inline float Iq2Value(uint16_t row, int i) { return kIq2Values[row >> 2 * i & 3]; }
+
+// Four elements of 3 bits, standing for:
+extern const uint16_t kIq3XxsGrid[256];
+extern const uint16_t kIq3SGrid[512];
+
+inline constexpr float kIq3XxsValues[8] = {4, 12, 20, 28, 36, 44, 52, 62};
+inline constexpr float kIq3SValues[8] = {1, 3, 5, 7, 9, 11, 13, 15};
+
+// Eight elements of 2 bits c, standing for c - 1. IQ1_S and IQ1_M.
+extern const uint16_t kIq1Grid[2048];
+
+inline float Iq1Value(uint16_t row, int i) { return static_cast<float>((row >> 2 * i & 3) - 1); }
+
+}  // namespace flashmoe::ref
