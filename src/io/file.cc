@@ -7,19 +7,14 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
+#include <string_view>
 #include <utility>
 
-#include "base/check.h"
 #include "base/memory.h"
+#include "io/errors.h"
 
 namespace flashmoe {
 namespace {
-
-std::string ErrnoText(int error) {
-  char buffer[128];
-  return strerror_r(error, buffer, sizeof buffer);  // the GNU variant, which returns the text
-}
 
 std::unexpected<Error> OpenError(int error, const std::string& path) {
   const auto code = error == ENOENT || error == ENOTDIR ? ErrorCode::kNotFound : ErrorCode::kIo;
@@ -103,24 +98,14 @@ File::~File() {
 }
 
 Status File::ReadAt(uint64_t offset, std::span<std::byte> out) const {
-  const auto where = [&] { return fmt::format("{}, byte {}", path_, offset); };
   // Offsets come from file headers; this also keeps them within off_t.
   if (offset > size_ || out.size() > size_ - offset) {
-    return Fail(
-        ErrorCode::kIo,
-        fmt::format("{} bytes wanted, but the file ends early, at byte {}", out.size(), size_),
-        where(), "the file is incomplete: download or copy it again");
+    return std::unexpected(EndsEarly(*this, offset, out.size(), size_));
   }
   const ssize_t n = ReadFully(fd_, out.data(), out.size(), offset);
-  if (n < 0) {
-    return Fail(ErrorCode::kIo, fmt::format("read failed: {}", ErrnoText(static_cast<int>(-n))),
-                where(), "check the disk and the kernel log");
-  }
+  if (n < 0) return std::unexpected(ReadFailed(*this, offset, static_cast<int>(-n)));
   if (static_cast<size_t>(n) < out.size()) {
-    return Fail(ErrorCode::kIo,
-                fmt::format("{} bytes wanted, but the file ends early, at byte {}", out.size(),
-                            offset + static_cast<uint64_t>(n)),
-                where(), "the file was cut while in use: download or copy it again");
+    return std::unexpected(EndsEarly(*this, offset, out.size(), offset + static_cast<uint64_t>(n)));
   }
   return {};
 }
