@@ -14,15 +14,15 @@
 namespace flashmoe {
 
 SimReader::SimReader(std::unique_ptr<AsyncReader> reader, const SimOptions& options)
-    : reader_(std::move(reader)), options_(options), random_(options.seed) {}
+    : reader_(std::move(reader)), options_(options), faults_(options.seed), order_(options.seed) {}
 
 // Takes a number even if the outcome is certain, so that options do not shift the sequence.
 bool SimReader::Draw(double probability) {
-  return std::uniform_real_distribution<double>(0, 1)(random_) < probability;
+  return std::uniform_real_distribution<double>(0, 1)(faults_) < probability;
 }
 
 double SimReader::ReadyTime(uint64_t bytes) {
-  const double jitter = std::uniform_real_distribution<double>(0, 1)(random_);
+  const double jitter = std::uniform_real_distribution<double>(0, 1)(faults_);
   double ready = NowSeconds();
   if (options_.bytes_per_s > 0) {
     device_free_s_ =
@@ -42,7 +42,9 @@ void SimReader::Submit(const ReadRequest& request) {
   ++in_flight_;
 
   Request& entry = requests_[index];
-  entry = Request{.wanted = request, .ready_s = ReadyTime(request.bytes)};
+  entry = Request{};
+  entry.wanted = request;
+  entry.ready_s = ReadyTime(request.bytes);
   if (Draw(options_.early_end_rate)) entry.fault = Fault::kEarlyEnd;
   if (Draw(options_.error_rate)) entry.fault = Fault::kEio;
   SubmitParts(index);
@@ -60,7 +62,7 @@ void SimReader::SubmitParts(uint32_t index) {
     uint64_t next = end;
     if (split) {
       const uint64_t blocks = (end - at) / kBlockBytes / 2 + 1;
-      next = AlignDown(at, kBlockBytes) + (1 + random_() % blocks) * kBlockBytes;
+      next = AlignDown(at, kBlockBytes) + (1 + faults_() % blocks) * kBlockBytes;
       next = std::min(next, end);
     }
     ++entry.parts_left;
@@ -92,7 +94,7 @@ ReadCompletion SimReader::Finish(Request& request) {
       request.status = std::unexpected(request.fault == Fault::kEio
                                            ? ReadFailed(*wanted.file, wanted.offset, EIO)
                                            : EndsEarly(*wanted.file, wanted.offset, wanted.bytes,
-                                                       wanted.offset + random_() % wanted.bytes));
+                                                       wanted.offset + order_() % wanted.bytes));
     }
   }
   return {wanted.tag, std::move(request.status)};
@@ -100,10 +102,11 @@ ReadCompletion SimReader::Finish(Request& request) {
 
 // Hands out what has arrived and is due; unless `all`, some of it is held back by chance.
 void SimReader::HandOut(bool all, std::vector<ReadCompletion>& out) {
-  std::shuffle(arrived_.begin(), arrived_.end(), random_);
+  std::shuffle(arrived_.begin(), arrived_.end(), order_);
   const double now = NowSeconds();
+  std::bernoulli_distribution held(std::clamp(options_.hold_rate, 0.0, 1.0));
   std::erase_if(arrived_, [&](uint32_t index) {
-    if (requests_[index].ready_s > now || (!all && Draw(options_.hold_rate))) return false;
+    if (requests_[index].ready_s > now || (!all && held(order_))) return false;
     out.push_back(Finish(requests_[index]));
     free_.push_back(index);
     --in_flight_;

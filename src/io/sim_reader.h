@@ -67,7 +67,8 @@ class SimReader final : public AsyncReader {
 
   std::unique_ptr<AsyncReader> reader_;
   SimOptions options_;
-  std::mt19937_64 random_;
+  std::mt19937_64 faults_;  // drawn from at Submit() only
+  std::mt19937_64 order_;
   double device_free_s_ = 0;
   size_t in_flight_ = 0;
   std::vector<Request> requests_;  // the tag of a part is an index into this
