@@ -116,13 +116,10 @@ std::vector<std::string> FoldersUpwards(const std::string& root, std::string_vie
   std::string_view below = *path;
   const std::string_view prefix =
       mount->group_root == "/" ? std::string_view() : std::string_view(mount->group_root);
-  if (below.starts_with(prefix) && below.find("..") == std::string_view::npos) {
-    below.remove_prefix(prefix.size());
-  } else {
-    below = {};
-  }
+  const bool inside = below.starts_with(prefix) && below.find("..") == std::string_view::npos;
+  below = inside ? below.substr(prefix.size()) : std::string_view();
   std::vector<std::string> folders;
-  while (!below.empty() && below != "/") {
+  while (below.size() > 1 && below.front() == '/') {
     folders.push_back(mount->folder + std::string(below));
     below = below.substr(0, below.rfind('/'));
   }

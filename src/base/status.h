@@ -51,17 +51,17 @@ inline std::unexpected<Error> InvalidInput(std::string what, std::string where =
 #define FM_CONCAT(a, b) FM_CONCAT_INNER(a, b)
 
 // Returns the error of `expr` (a Status or Result) from the enclosing function, if it has one.
-#define FM_RETURN_IF_ERROR(expr)                                             \
-  do {                                                                       \
-    if (auto fm_status = (expr); !fm_status.has_value()) {                   \
-      return std::unexpected(std::move(fm_status).error());                  \
-    }                                                                        \
+#define FM_RETURN_IF_ERROR(expr)                            \
+  do {                                                      \
+    if (auto fm_status = (expr); !fm_status.has_value()) {  \
+      return std::unexpected(std::move(fm_status).error()); \
+    }                                                       \
   } while (false)
 
 // FM_ASSIGN_OR_RETURN(auto file, File::Open(path));
 #define FM_ASSIGN_OR_RETURN(declaration, expr) \
   FM_ASSIGN_OR_RETURN_IMPL(FM_CONCAT(fm_result_, __LINE__), declaration, expr)
-#define FM_ASSIGN_OR_RETURN_IMPL(result, declaration, expr)                  \
-  auto result = (expr);                                                      \
+#define FM_ASSIGN_OR_RETURN_IMPL(result, declaration, expr)                   \
+  auto result = (expr);                                                       \
   if (!result.has_value()) return std::unexpected(std::move(result).error()); \
   declaration = std::move(*result)
