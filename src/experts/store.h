@@ -48,6 +48,7 @@ class ExpertCatalog {
 
   int layers() const { return static_cast<int>(extents_.size()); }
   int experts() const { return experts_; }
+  int routed_layers() const;  // layers with experts
   std::span<const Extent> pieces(int layer, int expert) const;
   // Slot bytes that an expert of this layer needs at most (its pieces, each with block slack).
   uint64_t slot_bytes(int layer) const;
@@ -61,6 +62,8 @@ class ExpertCatalog {
   struct Layer {
     int pieces = 0;
     std::vector<Extent> extents;
+    uint64_t slot_bytes = 0;
+    uint64_t expert_bytes = 0;
   };
   std::vector<Layer> extents_;
 };

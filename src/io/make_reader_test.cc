@@ -1,0 +1,106 @@
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cstddef>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "io/async_reader.h"
+#include "io/test_file.h"
+
+namespace flashmoe {
+namespace {
+
+using ::testing::HasSubstr;
+
+// Makes a system call of this process fail with EPERM from here on, as containers do.
+bool Forbid(unsigned call) {
+  sock_filter program[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog filter = {4, program};
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
+[[noreturn]] void Say(const std::string& text) {
+  std::fprintf(stderr, "%s\n", text.c_str());
+  std::_Exit(0);
+}
+
+// Each runs in a child process, which prints what it got.
+[[noreturn]] void MakeWithout(unsigned call, ReaderKind kind) {
+  if (!Forbid(call)) Say("cannot forbid");
+  auto reader = MakeReader({.kind = kind});
+  Say(reader.has_value() ? std::string((*reader)->name()) : reader.error().ToString());
+}
+
+TEST(MakeReaderTest, WithoutIoUringAutoTakesPread) {
+  EXPECT_EXIT(MakeWithout(SYS_io_uring_setup, ReaderKind::kAuto), ::testing::ExitedWithCode(0),
+              "pread direct");
+}
+
+TEST(MakeReaderTest, WithoutIoUringAskingForItSaysWhatToDo) {
+  EXPECT_EXIT(MakeWithout(SYS_io_uring_setup, ReaderKind::kUring), ::testing::ExitedWithCode(0),
+              "io_uring is not available: Operation not permitted.*--io pread");
+}
+
+TEST(MakeReaderTest, WithoutGuardedCopiesMmapSaysWhatToDo) {
+  EXPECT_EXIT(MakeWithout(SYS_process_vm_readv, ReaderKind::kMmap), ::testing::ExitedWithCode(0),
+              "process_vm_readv.*Operation not permitted.*--io pread");
+}
+
+// Reads with a lock limit of 64 KiB, as root (who is exempt) and with that privilege gone.
+[[noreturn]] void ReadWithLowLockLimit(const File* file, bool drop_root) {
+  const rlimit limit = {65'536, 65'536};
+  if (setrlimit(RLIMIT_MEMLOCK, &limit) != 0) Say("cannot limit");
+  if (drop_root && geteuid() == 0 && setuid(65'534) != 0) Say("cannot drop");
+  auto memory = Memory::Allocate(uint64_t{32} << 20);
+  auto reader = MakeReader({.buffers = memory->span()});
+  if (!reader.has_value()) Say(reader.error().ToString());
+  (*reader)->Submit({file, 0, 100'000, memory->data(), 1});
+  std::vector<ReadCompletion> done;
+  (*reader)->Reap(/*wait=*/true, done);
+  if (!done[0].status.has_value()) Say(done[0].status.error().ToString());
+  std::vector<std::byte> expected(100'000);
+  if (!file->ReadAt(0, expected).has_value()) Say("no reference");
+  Say(std::memcmp(expected.data(), memory->data(), 100'000) == 0 ? "same bytes" : "other bytes");
+}
+
+TEST(MakeReaderTest, LowLockLimitOnlyMeansNoRegistration) {
+  TestFile test(::testing::TempDir(), 100'000);
+  EXPECT_EXIT(ReadWithLowLockLimit(test.file(), false), ::testing::ExitedWithCode(0), "same bytes");
+  EXPECT_EXIT(ReadWithLowLockLimit(test.file(), true), ::testing::ExitedWithCode(0), "same bytes");
+}
+
+TEST(MakeReaderTest, Names) {
+  EXPECT_EQ(*ReaderKindFromName("auto"), ReaderKind::kAuto);
+  EXPECT_EQ(*ReaderKindFromName("uring"), ReaderKind::kUring);
+  EXPECT_EQ(*ReaderKindFromName("pread"), ReaderKind::kPread);
+  EXPECT_EQ(*ReaderKindFromName("mmap"), ReaderKind::kMmap);
+  auto unknown = ReaderKindFromName("libaio");
+  ASSERT_FALSE(unknown.has_value());
+  EXPECT_THAT(unknown.error().ToString(), HasSubstr("\"libaio\""));
+  EXPECT_THAT(unknown.error().ToString(), HasSubstr("auto, uring, pread or mmap"));
+}
+
+TEST(MakeReaderTest, DepthMustBePositive) {
+  EXPECT_FALSE(MakeReader({.queue_depth = 0}).has_value());
+  EXPECT_FALSE(MakeReader({.queue_depth = -1}).has_value());
+  EXPECT_TRUE(MakeReader({.queue_depth = 1'000'000}).has_value());
+  EXPECT_TRUE(MakeReader({.kind = ReaderKind::kPread, .queue_depth = 1}).has_value());
+}
+
+}  // namespace
+}  // namespace flashmoe
