@@ -28,30 +28,38 @@ struct TokenizerSpec {
     bool special = false;  // left out of decoded text by default
     bool normalized = false, lstrip = false, rstrip = false, single_word = false;
   };
-  std::vector<std::string> tokens;                          // by id, in the GPT-2 byte alphabet
+  // By id, in the GPT-2 byte alphabet (byte_alphabet.h). Empty: the id has no token here. The texts
+  // of `added` may stand here as well.
+  std::vector<std::string> tokens;
   std::vector<std::pair<std::string, std::string>> merges;  // best first
-  std::vector<Added> added;
+  std::vector<Added> added;                                 // empty texts are ignored
   PreTokenizer pre = PreTokenizer::kQwen35;
   bool nfc = true;
+  bool ignore_merges = false;  // a piece that is a token as a whole is that token
 };
 
-// tokenizer.json of Hugging Face. Fails on models other than byte-level BPE.
+// tokenizer.json of Hugging Face. Fails on anything but byte-level BPE with a known pattern. As in
+// the reference with add_special_tokens=False, a post-processor adds nothing.
 Result<TokenizerSpec> ParseTokenizerJson(std::string_view json);
 
 class Tokenizer {
  public:
-  // Every token a merge names must exist; ids must be unique and in range.
+  static constexpr int32_t kIdMax = (1 << 21) - 1;
+
+  // Every token a merge names must exist; texts and ids must be unique, ids at most kIdMax.
   static Result<Tokenizer> Create(TokenizerSpec spec);
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
   ~Tokenizer();
 
   // `parse_added`: recognise <|im_start|> and the like; without, they are ordinary text. Invalid
-  // UTF-8 is encoded as U+FFFD replacement characters.
+  // UTF-8 is encoded as U+FFFD replacement characters (utf8.h). Bytes that the vocabulary has no
+  // token for are left out.
   std::vector<int32_t> Encode(std::string_view text, bool parse_added = true) const;
 
   // The bytes of a token (an added token: its text); empty for ids without a token.
   std::string_view Bytes(int32_t id) const;
+  // Always valid UTF-8: what is not becomes U+FFFD. Piece by piece, use Bytes and Utf8Stream.
   std::string Decode(std::span<const int32_t> ids, bool skip_special = false) const;
 
   int32_t vocab_size() const;  // highest id with a token, plus 1
