@@ -74,7 +74,7 @@ struct ReaderOptions {
   int queue_depth = 32;  // reads at the device at once
   // Memory that reads will land in, for registration with io_uring; registration is skipped
   // silently where the lock limit forbids it. May be empty.
-  std::span<std::byte> buffers;
+  std::span<std::byte> buffers = {};
 };
 Result<std::unique_ptr<AsyncReader>> MakeReader(const ReaderOptions& options);
 

@@ -115,7 +115,9 @@ TEST_P(ReaderTest, ManyRandomReadsInFlight) {
       const size_t before = done.size();
       const bool wait = random() % 2 == 0;
       reader_->Reap(wait, done);
-      if (wait) EXPECT_GT(done.size(), before);
+      if (wait) {
+        EXPECT_GT(done.size(), before);
+      }
       EXPECT_EQ(reader_->in_flight() + done.size(), static_cast<size_t>(kSlots));
     }
     std::vector<bool> seen(kSlots);
@@ -242,7 +244,7 @@ INSTANTIATE_TEST_SUITE_P(
                       ReaderCase{"SimUring", ReaderKind::kUring, true, true, false},
                       ReaderCase{"SimPread", ReaderKind::kPread, true, true, false},
                       ReaderCase{"SimMmap", ReaderKind::kMmap, false, true, false}),
-    [](const auto& info) { return info.param.name; });
+    [](const auto& test) { return test.param.name; });
 
 }  // namespace
 }  // namespace flashmoe
