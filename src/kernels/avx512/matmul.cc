@@ -1,0 +1,14 @@
+#include "kernels/avx512/bytes.h"
+#include "kernels/simd/functions.h"
+#include "kernels/simd/matmul_types.h"
+#include "kernels/simd/quantize.h"
+
+namespace flashmoe::avx512 {
+
+void AddMatmul(KernelTable& table) {
+  table.activation_format = FormatOf;
+  table.quantize_q8 = QuantizeQ8;
+  table.matmul = Matmul;
+}
+
+}  // namespace flashmoe::avx512

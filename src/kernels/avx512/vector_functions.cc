@@ -1,0 +1,21 @@
+#include "kernels/avx512/vector.h"
+#include "kernels/simd/elementwise.h"
+#include "kernels/simd/functions.h"
+
+namespace flashmoe::avx512 {
+
+void AddVectorFunctions(KernelTable& table) {
+  table.rms_norm = RmsNorm;
+  table.l2_norm = L2Norm;
+  table.silu_mul = SiluMul;
+  table.sigmoid_mul = SigmoidMul;
+  table.silu_scale = SiluScale;
+  table.axpy = Axpy;
+  table.dot = Dot;
+  table.softmax = Softmax;
+  table.conv4_silu = Conv4Silu;
+  table.rope = Rope;
+  table.store_kv = StoreKv;
+}
+
+}  // namespace flashmoe::avx512
