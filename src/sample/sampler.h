@@ -34,16 +34,32 @@ class Sampler {
   void SeePrompt(std::span<const int32_t> tokens);
 
   // Chooses and records a token. `logits` [>= valid_vocab] is scratch afterwards. NaN counts as
-  // minus infinity. The same params, history and logits give the same token on every machine.
+  // minus infinity; if nothing else is there, the token is 0. The same params, history and logits
+  // give the same token on every machine.
   int32_t Sample(std::span<float> logits);
 
  private:
+  struct Candidate {
+    double weight;  // relative to the best candidate's, which is 1
+    float logit;
+    int32_t id;
+  };
+
+  static bool IsBetter(const Candidate& a, const Candidate& b);  // the lower id on ties
+  void Count(int32_t token, uint32_t generated);
+  void ApplyPenalties(std::span<float> logits) const;
+  void CollectAll(std::span<const float> logits);
+  void CollectTopK(std::span<const float> logits);
+  void KeepTopP();
+  int32_t Draw();
+
   SamplingParams params_;
   int32_t valid_vocab_;
   uint64_t rng_state_;
   std::vector<uint32_t> generated_count_;  // by id
   std::vector<bool> seen_;                 // by id, prompt and generated
-  std::vector<std::pair<float, int32_t>> candidates_;
+  std::vector<int32_t> seen_ids_;          // the ids whose `seen_` is set
+  std::vector<Candidate> candidates_;
 };
 
 }  // namespace flashmoe
