@@ -13,54 +13,63 @@
 namespace flashmoe::ref {
 namespace {
 
+// What all rows of the state share.
+struct ChunkTerms {
+  double sums[kDeltaChunk];   // G
+  float decay[kDeltaChunk];   // e^(G_i)
+  float to_end[kDeltaChunk];  // e^(G_n - G_i)
+  float* a;                   // [tokens, kDeltaChunk], below the diagonal
+  float* p;                   // [tokens, kDeltaChunk], with it
+};
+
+float Exp(double x) { return static_cast<float>(std::exp(x)); }
+
 // G in double, since differences of large sums are exponentiated. Below e^-1000 a decay is zero in
 // either precision; the bound keeps infinite g from making differences undefined.
-void SumLogDecays(const DeltaChunk& args, double* sums) {
+void SumDecays(const DeltaChunk& args, ChunkTerms* terms) {
   constexpr double kZeroDecay = -1000.0;
   double sum = 0.0;
   for (int64_t i = 0; i < args.tokens; ++i) {
     const double g = static_cast<double>(args.g[i * args.gate_stride]);
     sum += g < kZeroDecay ? kZeroDecay : g;
-    sums[i] = sum;
+    terms->sums[i] = sum;
+    terms->decay[i] = Exp(sum);
   }
+  for (int64_t i = 0; i < args.tokens; ++i) terms->to_end[i] = Exp(sum - terms->sums[i]);
 }
 
-float Exp(double x) { return static_cast<float>(std::exp(x)); }
-
-// A (below the diagonal) and P (with it), both [tokens, kDeltaChunk].
-void PairTokens(const DeltaChunk& args, const double* sums, float* a, float* p) {
+void PairTokens(const DeltaChunk& args, ChunkTerms* terms) {
   for (int64_t i = 0; i < args.tokens; ++i) {
     const float* q = args.q + i * args.qk_stride;
     const float* k = args.k + i * args.qk_stride;
     const float beta = args.beta[i * args.gate_stride];
     for (int64_t j = 0; j <= i; ++j) {
       const float* earlier = args.k + j * args.qk_stride;
-      const float decay = Exp(sums[i] - sums[j]);
-      p[i * kDeltaChunk + j] = Dot(q, earlier, args.key_dim) * decay;
-      a[i * kDeltaChunk + j] = beta * Dot(k, earlier, args.key_dim) * decay;
+      const float decay = Exp(terms->sums[i] - terms->sums[j]);
+      terms->p[i * kDeltaChunk + j] = Dot(q, earlier, args.key_dim) * decay;
+      terms->a[i * kDeltaChunk + j] = beta * Dot(k, earlier, args.key_dim) * decay;
     }
   }
 }
 
 // Everything about value element `j`: its row of the state and its column of v and out.
-void AdvanceRow(const DeltaChunk& args, const double* sums, const float* a, const float* p,
-                int64_t j) {
+void AdvanceRow(const DeltaChunk& args, const ChunkTerms& terms, int64_t j) {
   float* row = args.state + j * args.key_dim;
   float d[kDeltaChunk];
   for (int64_t i = 0; i < args.tokens; ++i) {
     const float* q = args.q + i * args.qk_stride;
     const float* k = args.k + i * args.qk_stride;
-    const float decay = Exp(sums[i]);
-    const float error = args.v[i * args.v_stride + j] - decay * Dot(row, k, args.key_dim);
-    d[i] = args.beta[i * args.gate_stride] * error - Dot(a + i * kDeltaChunk, d, i);
+    const float recalled = terms.decay[i] * Dot(row, k, args.key_dim);
+    const float update =
+        args.beta[i * args.gate_stride] * (args.v[i * args.v_stride + j] - recalled);
+    d[i] = update - Dot(terms.a + i * kDeltaChunk, d, i);
     args.out[i * args.out_stride + j] =
-        decay * Dot(row, q, args.key_dim) + Dot(p + i * kDeltaChunk, d, i + 1);
+        terms.decay[i] * Dot(row, q, args.key_dim) + Dot(terms.p + i * kDeltaChunk, d, i + 1);
   }
-  const double last = sums[args.tokens - 1];
-  const float decay = Exp(last);
+  const float decay = terms.decay[args.tokens - 1];
   for (int64_t c = 0; c < args.key_dim; ++c) row[c] *= decay;
   for (int64_t i = 0; i < args.tokens; ++i) {
-    Axpy(Exp(last - sums[i]) * d[i], args.k + i * args.qk_stride, args.key_dim, row);
+    Axpy(terms.to_end[i] * d[i], args.k + i * args.qk_stride, args.key_dim, row);
   }
 }
 
@@ -78,12 +87,12 @@ void StepDelta(const DeltaStep& args) {
 
 void ChunkDelta(const DeltaChunk& args) {
   if (args.tokens <= 0) return;
-  double sums[kDeltaChunk];
-  float* a = args.scratch;
-  float* p = args.scratch + kDeltaChunk * kDeltaChunk;
-  SumLogDecays(args, sums);
-  PairTokens(args, sums, a, p);
-  for (int64_t j = 0; j < args.value_dim; ++j) AdvanceRow(args, sums, a, p, j);
+  ChunkTerms terms;
+  terms.a = args.scratch;
+  terms.p = args.scratch + kDeltaChunk * kDeltaChunk;
+  SumDecays(args, &terms);
+  PairTokens(args, &terms);
+  for (int64_t j = 0; j < args.value_dim; ++j) AdvanceRow(args, terms, j);
 }
 
 }  // namespace flashmoe::ref

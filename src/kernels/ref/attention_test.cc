@@ -1,0 +1,115 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <vector>
+
+#include "kernels/kernels.h"
+#include "tensor/half.h"
+
+namespace flashmoe {
+namespace {
+
+std::vector<float> Random(int64_t n, unsigned seed) {
+  std::mt19937 rng(seed);
+  std::normal_distribution<float> normal;
+  std::vector<float> x(static_cast<size_t>(n));
+  for (float& value : x) value = normal(rng);
+  return x;
+}
+
+int64_t Bytes(KvType type) { return type == KvType::kF32 ? 4 : 2; }
+
+TEST(RopeTest, RotatesPairsHalfAHeadApart) {
+  std::vector<float> x = {1, 2, 3, 4, 99};
+  const float cosines[2] = {0.0f, 0.5f};
+  const float sines[2] = {1.0f, 0.25f};
+  ScalarKernels().rope(x.data(), cosines, sines, 2);
+  EXPECT_EQ(x, (std::vector<float>{-3.0f, 0.0f, 1.0f, 2.5f, 99.0f}));
+}
+
+TEST(StoreKvTest, KeepsF32AndRoundsToF16) {
+  const std::vector<float> x = {1.0f, -2.5f, 1e6f, 1.0009765625f + 0.0003f};
+  std::vector<std::byte> bytes(17);
+  ScalarKernels().store_kv(x.data(), 4, KvType::kF32, bytes.data() + 1);  // any address
+  EXPECT_EQ(std::memcmp(bytes.data() + 1, x.data(), 16), 0);
+  ScalarKernels().store_kv(x.data(), 4, KvType::kF16, bytes.data() + 1);
+  uint16_t half[4];
+  std::memcpy(half, bytes.data() + 1, 8);
+  EXPECT_EQ(half[0], 0x3c00);
+  EXPECT_EQ(half[1], 0xc100);
+  EXPECT_EQ(half[2], 0x7c00);
+  EXPECT_EQ(half[3], 0x3c01);
+}
+
+// Softmax over q.k, then the mean of v, in double over what the cache holds.
+std::vector<double> NaiveAttention(const std::vector<float>& q, const std::vector<float>& k,
+                                   const std::vector<float>& v, int64_t length, double scale) {
+  const int64_t dim = static_cast<int64_t>(q.size());
+  std::vector<double> weights;
+  double largest = -1e300, sum = 0.0;
+  for (int64_t p = 0; p < length; ++p) {
+    double score = 0.0;
+    for (int64_t i = 0; i < dim; ++i) {
+      score += static_cast<double>(q[static_cast<size_t>(i)]) * k[static_cast<size_t>(p * dim + i)];
+    }
+    weights.push_back(score * scale);
+    largest = std::max(largest, weights.back());
+  }
+  for (double& w : weights) sum += (w = std::exp(w - largest));
+  std::vector<double> out(q.size());
+  for (int64_t p = 0; p < length; ++p) {
+    for (int64_t i = 0; i < dim; ++i) {
+      out[static_cast<size_t>(i)] +=
+          weights[static_cast<size_t>(p)] / sum * v[static_cast<size_t>(p * dim + i)];
+    }
+  }
+  return out;
+}
+
+TEST(AttentionTest, AgreesWithDoublePrecision) {
+  for (const KvType type : {KvType::kF32, KvType::kF16}) {
+    for (const int64_t dim : {8, 64, 72, 256}) {
+      for (const int64_t length : {1, 2, 33, 1000}) {
+        SCOPED_TRACE(testing::Message()
+                     << "dim " << dim << ", length " << length << ", bytes " << Bytes(type));
+        const std::vector<float> q = Random(dim, 1);
+        std::vector<float> k = Random(length * dim, 2), v = Random(length * dim, 3);
+        if (type == KvType::kF16) {
+          for (float& x : k) x = F16ToF32(F32ToF16(x));
+          for (float& x : v) x = F16ToF32(F32ToF16(x));
+        }
+        // Keys and values of one position lie side by side, with a gap, at an odd address.
+        const int64_t stride = 2 * dim * Bytes(type) + 6;
+        std::vector<std::byte> cache(static_cast<size_t>(length * stride + 1));
+        for (int64_t p = 0; p < length; ++p) {
+          std::byte* at = cache.data() + 1 + p * stride;
+          ScalarKernels().store_kv(k.data() + p * dim, dim, type, at);
+          ScalarKernels().store_kv(v.data() + p * dim, dim, type, at + dim * Bytes(type));
+        }
+        std::vector<float> scores(static_cast<size_t>(length)), out(q.size(), NAN);
+        AttentionHead head;
+        head.q = q.data();
+        head.k = cache.data() + 1;
+        head.v = cache.data() + 1 + dim * Bytes(type);
+        head.kv_type = type;
+        head.stride_bytes = stride;
+        head.length = length;
+        head.head_dim = dim;
+        head.scale = 1.0f / std::sqrt(static_cast<float>(dim));
+        head.scores = scores.data();
+        head.out = out.data();
+        ScalarKernels().attention(head);
+
+        const std::vector<double> want =
+            NaiveAttention(q, k, v, length, static_cast<double>(head.scale));
+        for (size_t i = 0; i < out.size(); ++i) ASSERT_NEAR(out[i], want[i], 2e-6) << i;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace flashmoe
