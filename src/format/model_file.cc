@@ -116,4 +116,12 @@ Status ModelFile::IndexTensors() {
   return {};
 }
 
+void ModelFile::ReleaseText() {
+  metadata_ = nullptr;
+  for (std::string* text : {&tokenizer_json_, &tokenizer_config_json_, &generation_config_json_,
+                            &chat_template_}) {
+    std::string().swap(*text);
+  }
+}
+
 }  // namespace flashmoe

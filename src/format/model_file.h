@@ -71,6 +71,10 @@ class ModelFile {
   const std::string& generation_config_json() const { return generation_config_json_; }
   const std::string& chat_template() const { return chat_template_; }
 
+  // Drops the metadata and the texts, which may be as large as a vocabulary; tensors and files
+  // stay.
+  void ReleaseText();
+
   ModelFile(const ModelFile&) = delete;
   ModelFile& operator=(const ModelFile&) = delete;
 
