@@ -1,0 +1,344 @@
+// Everything but matmul of every table against the scalar one.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "kernels/testing.h"
+
+namespace flashmoe {
+namespace {
+
+using testing::Random;
+using testing::RandomFloats;
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+// Lengths around every vector width.
+const int64_t kLengths[] = {1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 64, 100, 257, 1000};
+
+float* At(std::vector<float>& v, int64_t i = 0) { return v.data() + i; }
+
+void ExpectClose(const std::vector<float>& actual, const std::vector<float>& expected,
+                 double relative, double absolute, std::string_view what) {
+  ASSERT_EQ(actual.size(), expected.size());
+  for (size_t i = 0; i < actual.size(); ++i) {
+    ASSERT_NEAR(actual[i], expected[i],
+                relative * std::fabs(static_cast<double>(expected[i])) + absolute)
+        << what << " at " << i << " of " << actual.size();
+  }
+}
+
+// Runs `call(table, x)` on copies of `x` and compares what the tables leave there.
+template <typename Call>
+void CompareInPlace(const std::vector<float>& x, double relative, double absolute, Call call) {
+  std::vector<float> expected = x;
+  call(ScalarKernels(), expected);
+  for (const KernelTable* table : AvailableKernels()) {
+    std::vector<float> actual = x;
+    call(*table, actual);
+    ExpectClose(actual, expected, relative, absolute, table->name);
+  }
+}
+
+TEST(FastFunctions, Norms) {
+  Random random(1);
+  for (const int64_t n : kLengths) {
+    const std::vector<float> x = RandomFloats(random, n, 3.0f);
+    const std::vector<float> weight = RandomFloats(random, n);
+    CompareInPlace(x, 1e-6, 0, [&](const KernelTable& table, std::vector<float>& y) {
+      table.rms_norm(y.data(), weight.data(), 1e-6f, n, y.data());
+    });
+    CompareInPlace(x, 1e-6, 0, [&](const KernelTable& table, std::vector<float>& y) {
+      table.l2_norm(y.data(), 1e-6f, 0.25f, n, y.data());
+    });
+  }
+}
+
+TEST(FastFunctions, Gates) {
+  Random random(2);
+  for (const int64_t n : kLengths) {
+    const std::vector<float> gate = RandomFloats(random, n, 8.0f);
+    const std::vector<float> x = RandomFloats(random, n);
+    CompareInPlace(x, 1e-6, 1e-37, [&](const KernelTable& table, std::vector<float>& y) {
+      table.silu_mul(gate.data(), y.data(), n, y.data());
+    });
+    CompareInPlace(gate, 1e-6, 1e-37, [&](const KernelTable& table, std::vector<float>& y) {
+      table.silu_mul(y.data(), x.data(), n, y.data());
+    });
+    CompareInPlace(x, 1e-6, 1e-37, [&](const KernelTable& table, std::vector<float>& y) {
+      table.sigmoid_mul(gate.data(), n, y.data());
+    });
+    CompareInPlace(x, 1e-6, 1e-37, [&](const KernelTable& table, std::vector<float>& y) {
+      table.silu_scale(gate.data(), n, y.data());
+    });
+  }
+}
+
+TEST(FastFunctions, GatesAtTheEndsOfTheRange) {
+  const std::vector<float> gate = {kInfinity, 1e30f,  200.0f,     89.5f,  88.8f,  88.7f,
+                                   0.0f,      -0.0f,  -87.4f,     -88.8f, -89.5f, -104.f,
+                                   -200.f,    -1e30f, -kInfinity, 1.0f};
+  const auto n = static_cast<int64_t>(gate.size());
+  for (const KernelTable* table : AvailableKernels()) {
+    std::vector<float> x(gate.size(), 1.0f);
+    table->sigmoid_mul(gate.data(), n, x.data());
+    for (size_t i = 0; i < x.size(); ++i) {
+      const double expected = 1.0 / (1.0 + std::exp(-static_cast<double>(gate[i])));
+      EXPECT_NEAR(x[i], expected, 3e-7 * expected + 1e-38) << table->name << " " << gate[i];
+    }
+    std::vector<float> silu(gate.size(), 1.0f);
+    table->silu_scale(gate.data(), n - 2, silu.data());  // -inf / inf is NaN
+    for (size_t i = 0; i + 2 < silu.size(); ++i) {
+      const double g = static_cast<double>(gate[i]);
+      const double expected = std::isinf(g) ? g : g / (1.0 + std::exp(-g));
+      if (std::isinf(g)) {
+        EXPECT_EQ(silu[i], gate[i]);
+      } else {
+        EXPECT_NEAR(silu[i], expected, 3e-7 * std::fabs(expected) + 1e-36) << table->name;
+      }
+    }
+    std::vector<float> nan = {NAN, 1.0f, 1.0f};
+    std::vector<float> ones(3, 1.0f);
+    table->sigmoid_mul(nan.data(), 3, ones.data());
+    EXPECT_TRUE(std::isnan(ones[0]) && !std::isnan(ones[1])) << table->name;
+  }
+}
+
+// sigmoid(x) is e^x for very negative x, to within e^x: so this measures the exponential.
+TEST(FastFunctions, ExponentialIsWithinThreeUlp) {
+  for (const KernelTable* table : AvailableKernels()) {
+    std::vector<float> gate, x;
+    for (float g = -17.0f; g > -87.0f; g -= 0.00317f) gate.push_back(g);
+    x.assign(gate.size(), 1.0f);
+    table->sigmoid_mul(gate.data(), static_cast<int64_t>(gate.size()), x.data());
+    double worst = 0.0;
+    for (size_t i = 0; i < x.size(); ++i) {
+      const double expected = 1.0 / (1.0 + std::exp(-static_cast<double>(gate[i])));
+      worst = std::max(worst, std::fabs(static_cast<double>(x[i]) / expected - 1.0));
+    }
+    EXPECT_LT(worst, 3 * 0x1p-24 * 2) << table->name;
+  }
+}
+
+TEST(FastFunctions, DotAndAxpy) {
+  Random random(3);
+  for (const int64_t n : kLengths) {
+    const std::vector<float> a = RandomFloats(random, n), b = RandomFloats(random, n);
+    double exact = 0.0, magnitude = 0.0;
+    for (size_t i = 0; i < a.size(); ++i) {
+      const double product = static_cast<double>(a[i]) * static_cast<double>(b[i]);
+      exact += product;
+      magnitude += std::fabs(product);
+    }
+    for (const KernelTable* table : AvailableKernels()) {
+      EXPECT_NEAR(table->dot(a.data(), b.data(), n), exact, 1e-6 * magnitude) << table->name;
+    }
+    CompareInPlace(b, 1e-6, 1e-6, [&](const KernelTable& table, std::vector<float>& y) {
+      table.axpy(-1.5f, a.data(), n, y.data());
+    });
+  }
+}
+
+TEST(FastFunctions, Softmax) {
+  Random random(4);
+  for (const int64_t n : kLengths) {
+    for (const float deviation : {0.01f, 3.0f, 1000.0f}) {
+      std::vector<float> x = RandomFloats(random, n, deviation);
+      for (float& value : x)
+        value -= 5000.0f;  // far from zero: the padding must not be the maximum
+      CompareInPlace(x, 1e-6, 1e-37, [&](const KernelTable& table, std::vector<float>& y) {
+        table.softmax(y.data(), n);
+        EXPECT_NEAR(table.dot(y.data(), std::vector<float>(y.size(), 1.0f).data(), n), 1.0, 1e-6);
+      });
+    }
+  }
+  for (const KernelTable* table : AvailableKernels()) {
+    std::vector<float> masked = {-kInfinity, 2.0f, -kInfinity, 2.0f};
+    table->softmax(masked.data(), 4);
+    EXPECT_EQ(masked, (std::vector<float>{0.0f, 0.5f, 0.0f, 0.5f})) << table->name;
+  }
+}
+
+TEST(FastFunctions, Convolution) {
+  Random random(5);
+  for (const int64_t n : kLengths) {
+    const std::vector<float> weight = RandomFloats(random, 4 * n);
+    std::vector<float> columns = RandomFloats(random, 4 * n);
+    const float* window[4] = {At(columns), At(columns, n), At(columns, 2 * n), At(columns, 3 * n)};
+    CompareInPlace(std::vector<float>(static_cast<size_t>(n)), 1e-5, 2e-6,
+                   [&](const KernelTable& table, std::vector<float>& y) {
+                     table.conv4_silu(weight.data(), window, n, y.data());
+                   });
+  }
+}
+
+TEST(FastFunctions, RopeAndStore) {
+  Random random(6);
+  for (const int64_t n : kLengths) {
+    const std::vector<float> angles = RandomFloats(random, n);
+    std::vector<float> cosines(angles.size()), sines(angles.size());
+    for (size_t i = 0; i < angles.size(); ++i) {
+      cosines[i] = std::cos(angles[i]);
+      sines[i] = std::sin(angles[i]);
+    }
+    std::vector<float> x = RandomFloats(random, 2 * n);
+    CompareInPlace(x, 1e-6, 1e-6, [&](const KernelTable& table, std::vector<float>& y) {
+      table.rope(y.data(), cosines.data(), sines.data(), n);
+    });
+    x[0] = 1e6f;  // beyond f16
+    for (const KvType type : {KvType::kF32, KvType::kF16}) {
+      const size_t bytes = x.size() * (type == KvType::kF32 ? 4 : 2);
+      std::vector<std::byte> expected(bytes), actual(bytes);
+      ScalarKernels().store_kv(x.data(), 2 * n, type, expected.data());
+      for (const KernelTable* table : AvailableKernels()) {
+        std::fill(actual.begin(), actual.end(), std::byte{0x55});
+        table->store_kv(x.data(), 2 * n, type, actual.data());
+        EXPECT_EQ(actual, expected) << table->name;
+      }
+    }
+  }
+}
+
+TEST(FastAttention, MatchesTheScalarTable) {
+  Random random(7);
+  for (const KvType type : {KvType::kF32, KvType::kF16}) {
+    for (const int64_t dim : {8, 24, 48, 64, 96, 128, 256}) {
+      for (const int64_t length : {1, 2, 3, 5, 67}) {
+        const int64_t element = type == KvType::kF32 ? 4 : 2;
+        const int64_t stride = (dim + 8) * element;
+        std::vector<std::byte> k(static_cast<size_t>((length - 1) * stride + dim * element)), v(k);
+        for (int64_t p = 0; p < length; ++p) {
+          for (auto* cache : {&k, &v}) {
+            const std::vector<float> x = RandomFloats(random, dim);
+            ScalarKernels().store_kv(x.data(), dim, type, cache->data() + p * stride);
+          }
+        }
+        std::vector<float> q = RandomFloats(random, dim);
+        std::vector<float> scores(static_cast<size_t>(length));
+        CompareInPlace(std::vector<float>(static_cast<size_t>(dim)), 1e-5, 1e-5,
+                       [&](const KernelTable& table, std::vector<float>& out) {
+                         AttentionHead head = {q.data(), k.data(),
+                                               v.data(), type,
+                                               stride,   length,
+                                               dim,      1.0f / std::sqrt(static_cast<float>(dim))};
+                         head.scores = scores.data();
+                         head.out = out.data();
+                         table.attention(head);
+                       });
+      }
+    }
+  }
+}
+
+// Inputs of the delta rule as a model makes them.
+struct DeltaInputs {
+  DeltaInputs(Random& random, int64_t n, int64_t key, int64_t value)
+      : tokens(n), key_dim(key), value_dim(value) {
+    state = RandomFloats(random, key * value, 0.3f);
+    q = RandomFloats(random, n * (key + 3));
+    k = RandomFloats(random, n * (key + 3));
+    v = RandomFloats(random, n * (value + 5));
+    for (int64_t t = 0; t < n; ++t) {
+      ScalarKernels().l2_norm(At(q, t * (key + 3)), 1e-6f, 0.1f, key, At(q, t * (key + 3)));
+      ScalarKernels().l2_norm(At(k, t * (key + 3)), 1e-6f, 1.0f, key, At(k, t * (key + 3)));
+      g.push_back(-std::fabs(RandomFloats(random, 1)[0]));
+      g.push_back(99.0f);  // between the tokens' gates
+      const float b = RandomFloats(random, 1)[0];
+      beta.push_back(1.0f / (1.0f + std::exp(-b)));
+      beta.push_back(99.0f);
+    }
+  }
+
+  // Tokens [begin, begin + n) through `s`.
+  void Chunk(const KernelTable& table, std::vector<float>& s, int64_t begin, int64_t n,
+             std::vector<float>& out) {
+    std::vector<float> scratch(static_cast<size_t>(DeltaChunkScratch(key_dim, value_dim)));
+    DeltaChunk chunk = {};
+    chunk.state = s.data();
+    chunk.q = At(q, begin * (key_dim + 3));
+    chunk.k = At(k, begin * (key_dim + 3));
+    chunk.v = At(v, begin * (value_dim + 5));
+    chunk.qk_stride = key_dim + 3;
+    chunk.v_stride = value_dim + 5;
+    chunk.g = At(g, 2 * begin);
+    chunk.beta = At(beta, 2 * begin);
+    chunk.gate_stride = 2;
+    chunk.tokens = n;
+    chunk.key_dim = key_dim;
+    chunk.value_dim = value_dim;
+    chunk.out = At(out, begin * value_dim);
+    chunk.out_stride = value_dim;
+    chunk.scratch = scratch.data();
+    table.delta_chunk(chunk);
+  }
+
+  void Steps(const KernelTable& table, std::vector<float>& s, std::vector<float>& out) {
+    for (int64_t t = 0; t < tokens; ++t) {
+      table.delta_step({s.data(), At(q, t * (key_dim + 3)), At(k, t * (key_dim + 3)),
+                        At(v, t * (value_dim + 5)), std::exp(g[static_cast<size_t>(2 * t)]),
+                        beta[static_cast<size_t>(2 * t)], key_dim, value_dim,
+                        At(out, t * value_dim)});
+    }
+  }
+
+  int64_t tokens, key_dim, value_dim;
+  std::vector<float> state, q, k, v, g, beta;
+};
+
+TEST(FastDelta, StepsAndChunksMatchTheScalarSteps) {
+  Random random(8);
+  const std::pair<int64_t, int64_t> dims[] = {{8, 8}, {32, 48}, {48, 32}, {40, 24}, {128, 128}};
+  for (const auto& [key, value] : dims) {
+    for (const int64_t n : {1, 2, 7, 33, 64}) {
+      DeltaInputs in(random, n, key, value);
+      std::vector<float> state = in.state, out(static_cast<size_t>(n * value));
+      in.Steps(ScalarKernels(), state, out);
+      for (const KernelTable* table : AvailableKernels()) {
+        std::vector<float> s = in.state, o(out.size());
+        in.Steps(*table, s, o);
+        ExpectClose(s, state, 1e-5, 1e-5, table->name);
+        ExpectClose(o, out, 1e-5, 1e-5, table->name);
+        s = in.state;
+        in.Chunk(*table, s, 0, n, o);
+        ExpectClose(s, state, 1e-5, 1e-5, table->name);
+        ExpectClose(o, out, 1e-5, 1e-5, table->name);
+      }
+    }
+  }
+}
+
+TEST(FastDelta, StrongDecayForgetsWithoutNan) {
+  Random random(9);
+  DeltaInputs in(random, 64, 32, 16);
+  for (size_t i = 0; i < in.g.size(); i += 2) in.g[i] = i % 3 == 0 ? -200.0f : -1e-4f;
+  std::vector<float> state = in.state, out(64 * 16);
+  in.Steps(ScalarKernels(), state, out);
+  for (const KernelTable* table : AvailableKernels()) {
+    std::vector<float> s = in.state, o(out.size());
+    in.Chunk(*table, s, 0, 64, o);
+    ExpectClose(s, state, 1e-5, 1e-5, table->name);
+    ExpectClose(o, out, 1e-5, 1e-5, table->name);
+  }
+}
+
+// Fast tables: a prompt may be cut anywhere.
+TEST(FastDelta, ChunksMayBeCutAnywhere) {
+  Random random(10);
+  DeltaInputs in(random, 64, 128, 32);
+  for (const KernelTable* table : AvailableKernels()) {
+    if (table == &ScalarKernels()) continue;
+    std::vector<float> whole = in.state, cut = in.state, whole_out(64 * 32), cut_out(64 * 32);
+    in.Chunk(*table, whole, 0, 64, whole_out);
+    in.Chunk(*table, cut, 0, 1, cut_out);
+    in.Chunk(*table, cut, 1, 20, cut_out);
+    in.Chunk(*table, cut, 21, 43, cut_out);
+    EXPECT_EQ(whole, cut) << table->name;
+    EXPECT_EQ(whole_out, cut_out) << table->name;
+  }
+}
+
+}  // namespace
+}  // namespace flashmoe
