@@ -17,13 +17,6 @@
 namespace flashmoe {
 namespace {
 
-// A token's text for an error message.
-std::string Quote(std::string_view token) {
-  constexpr size_t kShownMax = 60;
-  const std::string text = SanitizeUtf8(token.substr(0, kShownMax));
-  return fmt::format("'{}{}'", text, token.size() > kShownMax ? "..." : "");
-}
-
 Status CheckAdded(const TokenizerSpec& spec) {
   std::unordered_map<int32_t, std::string_view> by_id;
   std::unordered_map<std::string_view, int32_t> by_text;
@@ -31,7 +24,7 @@ Status CheckAdded(const TokenizerSpec& spec) {
     if (added.text.empty()) continue;
     if (added.id < 0 || added.id > Tokenizer::kIdMax) {
       return InvalidInput(fmt::format("added token {} has the id {}, outside 0..{}",
-                                      Quote(added.text), added.id, Tokenizer::kIdMax));
+                                      QuoteText(added.text), added.id, Tokenizer::kIdMax));
     }
     if (added.text.size() > AddedTokenMatcher::kTextBytesMax) {
       return InvalidInput(fmt::format("added token {} has {} bytes; at most {} are supported",
@@ -40,15 +33,15 @@ Status CheckAdded(const TokenizerSpec& spec) {
     }
     if (!IsValidUtf8(added.text)) {
       return InvalidInput(
-          fmt::format("added token {} is not UTF-8: {}", added.id, Quote(added.text)));
+          fmt::format("added token {} is not UTF-8: {}", added.id, QuoteText(added.text)));
     }
     if (const auto [it, fresh] = by_id.emplace(added.id, added.text); !fresh) {
       return InvalidInput(fmt::format("added tokens {} and {} have the same id {}",
-                                      Quote(it->second), Quote(added.text), added.id));
+                                      QuoteText(it->second), QuoteText(added.text), added.id));
     }
     if (const auto [it, fresh] = by_text.emplace(added.text, added.id); !fresh) {
-      return InvalidInput(fmt::format("added token {} has two ids, {} and {}", Quote(added.text),
-                                      it->second, added.id));
+      return InvalidInput(fmt::format("added token {} has two ids, {} and {}",
+                                      QuoteText(added.text), it->second, added.id));
     }
   }
   return {};
@@ -65,8 +58,8 @@ Result<TokenIndex> IndexTokens(const std::vector<std::string>& tokens) {
     const auto id = static_cast<int32_t>(i);
     const int32_t first = index.Insert(tokens[i], id);
     if (first != id) {
-      return InvalidInput(
-          fmt::format("vocabulary has {} twice, as ids {} and {}", Quote(tokens[i]), first, id));
+      return InvalidInput(fmt::format("vocabulary has {} twice, as ids {} and {}",
+                                      QuoteText(tokens[i]), first, id));
     }
   }
   return index;
@@ -89,7 +82,7 @@ Result<MergeTable> BuildMerges(const TokenizerSpec& spec, const TokenIndex& inde
       return InvalidInput(
           fmt::format("merge {} ({} + {}) names a token that the vocabulary lacks: "
                       "{}",
-                      rank, Quote(left), Quote(right), Quote(missing)));
+                      rank, QuoteText(left), QuoteText(right), QuoteText(missing)));
     }
     merges.Set(ids[0], ids[1], {static_cast<int32_t>(rank), ids[2]});
   }

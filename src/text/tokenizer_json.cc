@@ -110,7 +110,8 @@ class Reader {
     if (id >= spec_.tokens.size()) spec_.tokens.resize(id + 1);
     std::string& token = spec_.tokens[id];
     if (!token.empty()) {
-      return Refuse(fmt::format("token id {} is given to '{}' and '{}'", id, token, key_));
+      return Refuse(
+          fmt::format("token id {} is given to {} and {}", id, QuoteText(token), QuoteText(key_)));
     }
     token = std::move(key_);
     return true;
@@ -138,7 +139,8 @@ class Reader {
   }
 
   bool Value(json value) {
-    if (in_vocab()) return Refuse(fmt::format("the id of token '{}' is not a valid number", key_));
+    if (in_vocab())
+      return Refuse(fmt::format("the id of token {} is not a valid number", QuoteText(key_)));
     if (in_merges()) return Refuse("model.merges holds something other than strings");
     return Put(std::move(value)) != nullptr;
   }
@@ -207,7 +209,7 @@ Status CheckModel(const json& model, const TokenizerSpec& spec) {
   if (!model.is_object()) return InvalidInput("there is no model", kWhere);
   const json& type = Member(model, "type");
   if (!type.is_null() && Text(type) != "BPE") {
-    return Unsupported(fmt::format("model type '{}'", Text(type)));
+    return Unsupported(fmt::format("model type {}", QuoteText(Text(type))));
   }
   if (spec.tokens.empty()) return InvalidInput("model.vocab is missing or empty", kWhere);
   for (const char* affix : {"continuing_subword_prefix", "end_of_word_suffix"}) {
@@ -229,13 +231,16 @@ Result<bool> ReadNormalizer(const json& normalizer) {
     if (steps.is_array() && steps.empty()) return false;
     if (steps.is_array() && steps.size() == 1 && IsType(steps[0], "NFC")) return true;
   }
-  return Unsupported(fmt::format("normalizer '{}'", Text(Member(normalizer, "type"))));
+  return Unsupported(fmt::format("normalizer {}", QuoteText(Text(Member(normalizer, "type")))));
 }
 
 Result<PreTokenizer> ReadSplit(const json& split) {
   const std::string pattern = Text(Member(Member(split, "pattern"), "Regex"));
   const std::optional<PreTokenizer> pre = RecognisePattern(pattern);
-  if (!pre.has_value()) return Unsupported(fmt::format("pre-tokenizer pattern '{}'", pattern));
+  constexpr size_t kPatternShownMax = 400;
+  if (!pre.has_value())
+    return Unsupported(
+        fmt::format("pre-tokenizer pattern {}", QuoteText(pattern, kPatternShownMax)));
   if (Text(Member(split, "behavior")) != "Isolated" || IsTrue(Member(split, "invert"))) {
     return Unsupported("pre-tokenizer Split with another behaviour than Isolated");
   }
@@ -248,7 +253,8 @@ Result<PreTokenizer> ReadPreTokenizer(const json& pre_tokenizer) {
   if (!IsType(pre_tokenizer, "Sequence") || !steps.is_array() || steps.size() != 2 ||
       !IsType(steps[0], "Split") || !IsType(steps[1], "ByteLevel")) {
     const std::string type = Text(Member(pre_tokenizer, "type"));
-    return Unsupported(fmt::format("pre-tokenizer '{}' that is not Split and ByteLevel", type));
+    return Unsupported(
+        fmt::format("pre-tokenizer {} that is not Split and ByteLevel", QuoteText(type)));
   }
   // These two are true where they are absent.
   for (const char* option : {"add_prefix_space", "use_regex"}) {
@@ -296,7 +302,7 @@ Result<TokenizerSpec> Parse(std::string_view text) {
   FM_ASSIGN_OR_RETURN(spec.pre, ReadPreTokenizer(Member(root, "pre_tokenizer")));
   const json& decoder = Member(root, "decoder");
   if (!decoder.is_null() && !IsType(decoder, "ByteLevel")) {
-    return Unsupported(fmt::format("decoder '{}'", Text(Member(decoder, "type"))));
+    return Unsupported(fmt::format("decoder {}", QuoteText(Text(Member(decoder, "type")))));
   }
   FM_RETURN_IF_ERROR(ReadAdded(Member(root, "added_tokens"), spec.added));
   return spec;

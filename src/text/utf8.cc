@@ -1,5 +1,7 @@
 #include "text/utf8.h"
 
+#include <fmt/format.h>
+
 #include <cstdint>
 #include <cstring>
 
@@ -95,6 +97,19 @@ std::string SanitizeUtf8(std::string_view text) {
     text.remove_prefix(c.bytes);
   }
   return out;
+}
+
+std::string QuoteText(std::string_view text, size_t bytes_max) {
+  std::string out = "'";
+  for (const char c : SanitizeUtf8(text.substr(0, bytes_max))) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7F) {
+      out += fmt::format("\\x{:02x}", byte);
+    } else {
+      out.push_back(c);
+    }
+  }
+  return out + (text.size() > bytes_max ? "...'" : "'");
 }
 
 }  // namespace flashmoe

@@ -53,4 +53,8 @@ bool IsValidUtf8(std::string_view text);
 // `text` with U+FFFD for what is not UTF-8.
 std::string SanitizeUtf8(std::string_view text);
 
+// For error messages: in single quotes, at most `bytes_max` of it, control characters as \xNN (text
+// from a file must not steer a terminal).
+std::string QuoteText(std::string_view text, size_t bytes_max = 60);
+
 }  // namespace flashmoe
