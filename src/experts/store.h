@@ -12,6 +12,11 @@
 // Experts arrive in any order: resident ones first, then each as its last byte arrives. Reads for
 // missing experts are in flight from the moment Stream() returns, as many as there are free slots;
 // the rest follow as slots are let go.
+//
+// What stays in memory: the experts used last, over all layers, but each layer keeps its last
+// experts_per_token whatever the others need (experts/cache.h). So a request for up to
+// experts_per_token experts has all of its reads in flight at once, and one for more, up to all of
+// the layer's, passes through the slots that the layer can have in turn.
 #pragma once
 
 #include <cstddef>
@@ -43,7 +48,8 @@ class ExpertCatalog {
  public:
   ExpertCatalog(int layers, int experts) : experts_(experts), extents_(layers) {}
 
-  // `extents`: [experts * pieces], expert-major. A layer without routed experts has none.
+  // `extents`: [experts * pieces], expert-major, none empty. A layer without routed experts has
+  // none. The files outlive the catalog and its copies.
   void SetLayer(int layer, int pieces, std::vector<Extent> extents);
 
   int layers() const { return static_cast<int>(extents_.size()); }
@@ -69,7 +75,7 @@ class ExpertCatalog {
 };
 
 struct StoreOptions {
-  uint64_t slots = 0;      // >= MinSlots(catalog, experts_per_token)
+  uint64_t slots = 0;  // >= MinSlots(catalog, experts_per_token); more than all experts are cut
   int experts_per_token = 0;
 };
 
@@ -110,7 +116,9 @@ class ExpertStream {
 
 class ExpertStore {
  public:
-  // One token's working set: the smallest number of slots that a store accepts.
+  // One token's working set: the smallest number of slots that a store accepts. It is enough for
+  // requests of any size, since a layer always has experts_per_token slots that are free, its own,
+  // or above another layer's floor.
   static uint64_t MinSlots(const ExpertCatalog& catalog, int experts_per_token);
 
   // Allocates the slots. The reader is made by the store, which owns the memory it reads into.
@@ -136,6 +144,7 @@ class ExpertStore {
  private:
   friend class ExpertStream;
   struct Impl;
+  static Result<std::unique_ptr<Impl>> MakeImpl(ExpertCatalog catalog, const StoreOptions& options);
   explicit ExpertStore(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

@@ -1,0 +1,117 @@
+#include "experts/store.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "base/check.h"
+#include "base/units.h"
+#include "experts/store_impl.h"
+
+namespace flashmoe {
+namespace {
+
+int FloorOf(const ExpertCatalog& catalog, int experts_per_token) {
+  return std::min(experts_per_token, catalog.experts());
+}
+
+// The number of slots to make: never more than there are experts.
+Result<uint32_t> SlotCount(const ExpertCatalog& catalog, const StoreOptions& options) {
+  if (options.experts_per_token < 1) {
+    return InvalidInput(fmt::format("{} experts per token", options.experts_per_token), {},
+                        "give at least 1");
+  }
+  const uint64_t keys =
+      static_cast<uint64_t>(catalog.layers()) * static_cast<uint64_t>(catalog.experts());
+  if (keys >= std::numeric_limits<ExpertKey>::max()) {
+    return Fail(ErrorCode::kUnsupported, fmt::format("{} layers of {} experts are too many",
+                                                     catalog.layers(), catalog.experts()));
+  }
+  const uint64_t least = ExpertStore::MinSlots(catalog, options.experts_per_token);
+  if (options.slots < least) {
+    return Fail(ErrorCode::kOutOfMemory, fmt::format("{} expert slots are too few", options.slots),
+                {},
+                fmt::format("{} slots ({}) hold the experts of one token: allow more memory", least,
+                            FormatBytes(least * catalog.max_slot_bytes())));
+  }
+  const uint64_t most =
+      static_cast<uint64_t>(catalog.routed_layers()) * static_cast<uint64_t>(catalog.experts());
+  return static_cast<uint32_t>(std::min(options.slots, most));
+}
+
+Result<Memory> AllocateSlots(uint32_t slots, uint64_t slot_bytes) {
+  uint64_t bytes = 0;
+  if (__builtin_mul_overflow(uint64_t{slots}, slot_bytes, &bytes)) {
+    return Fail(ErrorCode::kOutOfMemory, fmt::format("{} expert slots of {} exceed any memory",
+                                                     slots, FormatBytes(slot_bytes)));
+  }
+  if (bytes == 0) return Memory();
+  return Memory::Allocate(bytes);
+}
+
+}  // namespace
+
+ExpertStore::Impl::Impl(ExpertCatalog catalog_in, Memory memory_in, uint64_t slot_bytes_in,
+                        ExpertCache cache_in)
+    : catalog(std::move(catalog_in)),
+      memory(std::move(memory_in)),
+      slot_bytes(slot_bytes_in),
+      cache(std::move(cache_in)),
+      fills(cache.slots()),
+      seen(static_cast<size_t>(catalog.experts())) {}
+
+uint64_t ExpertStore::MinSlots(const ExpertCatalog& catalog, int experts_per_token) {
+  return static_cast<uint64_t>(catalog.routed_layers()) *
+         static_cast<uint64_t>(std::max(0, FloorOf(catalog, experts_per_token)));
+}
+
+Result<std::unique_ptr<ExpertStore::Impl>> ExpertStore::MakeImpl(ExpertCatalog catalog,
+                                                                 const StoreOptions& options) {
+  FM_ASSIGN_OR_RETURN(const uint32_t slots, SlotCount(catalog, options));
+  const uint64_t slot_bytes = catalog.max_slot_bytes();
+  FM_ASSIGN_OR_RETURN(Memory memory, AllocateSlots(slots, slot_bytes));
+  ExpertCache cache(catalog.layers(), catalog.experts(), slots,
+                    FloorOf(catalog, options.experts_per_token),
+                    MakeLruPolicy(catalog.layers(), catalog.experts()));
+  return std::make_unique<Impl>(std::move(catalog), std::move(memory), slot_bytes,
+                                std::move(cache));
+}
+
+Result<std::unique_ptr<ExpertStore>> ExpertStore::Create(ExpertCatalog catalog,
+                                                         const StoreOptions& options,
+                                                         const ReaderOptions& reader) {
+  FM_ASSIGN_OR_RETURN(std::unique_ptr<Impl> impl, MakeImpl(std::move(catalog), options));
+  ReaderOptions reader_options = reader;
+  reader_options.buffers = impl->memory.span();
+  FM_ASSIGN_OR_RETURN(impl->reader, MakeReader(reader_options));
+  return std::unique_ptr<ExpertStore>(new ExpertStore(std::move(impl)));
+}
+
+Result<std::unique_ptr<ExpertStore>> ExpertStore::Create(ExpertCatalog catalog,
+                                                         const StoreOptions& options,
+                                                         std::unique_ptr<AsyncReader> reader) {
+  FM_CHECK(reader != nullptr);
+  FM_ASSIGN_OR_RETURN(std::unique_ptr<Impl> impl, MakeImpl(std::move(catalog), options));
+  impl->reader = std::move(reader);
+  return std::unique_ptr<ExpertStore>(new ExpertStore(std::move(impl)));
+}
+
+ExpertStore::ExpertStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+ExpertStore::~ExpertStore() { FM_CHECK(!impl_->streaming); }
+
+Result<ExpertStream> ExpertStore::Stream(int layer, std::span<const int> experts) {
+  FM_RETURN_IF_ERROR(impl_->Begin(layer, experts));
+  return ExpertStream(this);
+}
+
+const ExpertCatalog& ExpertStore::catalog() const { return impl_->catalog; }
+const AsyncReader& ExpertStore::reader() const { return *impl_->reader; }
+uint64_t ExpertStore::slots() const { return impl_->cache.slots(); }
+uint64_t ExpertStore::slots_used() const { return impl_->cache.used(); }
+const StoreStats& ExpertStore::stats() const { return impl_->stats; }
+void ExpertStore::ResetStats() { impl_->stats = {}; }
+
+}  // namespace flashmoe

@@ -1,0 +1,187 @@
+// Serving one request: resident experts first, the others as they arrive.
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "experts/store.h"
+#include "experts/store_impl.h"
+
+namespace flashmoe {
+
+Status ExpertStore::Impl::CheckRequest(int wanted_layer, std::span<const int> wanted) {
+  if (wanted_layer < 0 || wanted_layer >= catalog.layers()) {
+    return InvalidInput(fmt::format("there is no layer {}", wanted_layer));
+  }
+  ++request_number;
+  for (const int expert : wanted) {
+    if (expert < 0 || expert >= catalog.experts() || catalog.pieces(wanted_layer, expert).empty()) {
+      return InvalidInput(fmt::format("layer {} has no expert {}", wanted_layer, expert));
+    }
+    uint64_t& number = seen[static_cast<size_t>(expert)];
+    if (number == request_number) {
+      return InvalidInput(
+          fmt::format("expert {} of layer {} is wanted twice", expert, wanted_layer));
+    }
+    number = request_number;
+  }
+  return {};
+}
+
+Status ExpertStore::Impl::Begin(int wanted_layer, std::span<const int> wanted) {
+  FM_CHECK(!streaming);
+  FM_RETURN_IF_ERROR(CheckRequest(wanted_layer, wanted));
+  streaming = true;
+  layer = wanted_layer;
+  experts.assign(wanted.begin(), wanted.end());
+  misses.clear();
+  next_miss = 0;
+  ready.clear();
+  next_ready = 0;
+  error.reset();
+
+  // Uses are noted in the order of the request, so that what stays in memory does not hang on the
+  // order of arrival. All hits are pinned before the first miss takes a slot.
+  for (int index = 0; index < static_cast<int>(experts.size()); ++index) {
+    const ExpertKey key = cache.KeyOf(layer, experts[static_cast<size_t>(index)]);
+    cache.Use(key);
+    const uint32_t slot = cache.Find(key);
+    if (slot == ExpertCache::kNoSlot) {
+      misses.push_back(index);
+    } else {
+      cache.Pin(slot);
+      ready.push_back({index, slot});
+    }
+  }
+  stats.requests += experts.size();
+  stats.hits += ready.size();
+  SubmitMisses();
+  return {};
+}
+
+// Starts reads in the order of the request, as far as slots can be had.
+void ExpertStore::Impl::SubmitMisses() {
+  if (next_miss == misses.size()) return;
+  while (next_miss < misses.size()) {
+    const int index = misses[next_miss];
+    const ExpertKey key = cache.KeyOf(layer, experts[static_cast<size_t>(index)]);
+    const std::optional<uint32_t> slot = cache.Take(key);
+    if (!slot.has_value()) break;
+    fills[*slot] = {.index = index};
+    SubmitReads(*slot);
+    ++next_miss;
+  }
+  reader->Flush();
+}
+
+void ExpertStore::Impl::SubmitReads(uint32_t slot) {
+  Fill& fill = fills[slot];
+  if (arriving++ == 0) reading_since_s = NowSeconds();
+  std::byte* dest = memory.data() + slot * slot_bytes;
+  for (const Extent& piece : catalog.pieces(layer, experts[static_cast<size_t>(fill.index)])) {
+    reader->Submit({.file = piece.file,
+                    .offset = piece.offset,
+                    .bytes = piece.bytes,
+                    .dest = dest,
+                    .tag = uint64_t{slot} << 32 | static_cast<uint32_t>(fill.pieces_left)});
+    dest += SlotBytes(piece.offset, piece.bytes);
+    ++fill.pieces_left;
+  }
+}
+
+void ExpertStore::Impl::Collect(bool wait) {
+  completions.clear();
+  const double before_s = wait ? NowSeconds() : 0;
+  reader->Reap(wait, completions);
+  if (wait) stats.wait_s += NowSeconds() - before_s;
+  for (ReadCompletion& completion : completions) Complete(completion);
+}
+
+void ExpertStore::Impl::Complete(ReadCompletion& completion) {
+  const auto slot = static_cast<uint32_t>(completion.tag >> 32);
+  Fill& fill = fills[slot];
+  const int expert = experts[static_cast<size_t>(fill.index)];
+  if (completion.status.has_value()) {
+    const auto piece = static_cast<uint32_t>(completion.tag);
+    stats.bytes_read += catalog.pieces(layer, expert)[piece].bytes;
+  } else {
+    fill.failed = true;
+    if (!error.has_value()) {
+      error = std::move(completion.status).error();
+      error->what = fmt::format("expert {} of layer {}: {}", expert, layer, error->what);
+    }
+  }
+  if (--fill.pieces_left > 0) return;
+  if (--arriving == 0) stats.read_s += NowSeconds() - reading_since_s;
+  if (fill.failed) {
+    cache.Drop(slot);
+  } else {
+    cache.Arrived(slot);
+    ready.push_back({fill.index, slot});
+  }
+}
+
+void ExpertStore::Impl::LetGo() {
+  if (handed_out == ExpertCache::kNoSlot) return;
+  cache.Unpin(handed_out);
+  handed_out = ExpertCache::kNoSlot;
+}
+
+// Waits for what is in flight and unpins everything; what arrived well stays.
+void ExpertStore::Impl::Drain() {
+  LetGo();
+  next_miss = misses.size();
+  while (arriving > 0) Collect(/*wait=*/true);
+  for (; next_ready < ready.size(); ++next_ready) cache.Unpin(ready[next_ready].slot);
+}
+
+ResidentExpert ExpertStore::Impl::HandOut() {
+  const Ready next = ready[next_ready++];
+  handed_out = next.slot;
+  const int expert = experts[static_cast<size_t>(next.index)];
+  handed_out_pieces.clear();
+  const std::byte* block = memory.data() + next.slot * slot_bytes;
+  for (const Extent& piece : catalog.pieces(layer, expert)) {
+    handed_out_pieces.push_back(block + piece.offset % kBlockBytes);
+    block += SlotBytes(piece.offset, piece.bytes);
+  }
+  return {.index = next.index, .expert = expert, .pieces = handed_out_pieces};
+}
+
+Result<std::optional<ResidentExpert>> ExpertStore::Impl::Next() {
+  LetGo();
+  SubmitMisses();
+  if (arriving > 0) Collect(/*wait=*/false);
+  while (!error.has_value() && next_ready == ready.size() && arriving > 0) Collect(/*wait=*/true);
+  if (error.has_value()) {
+    Drain();
+    Error first = std::move(*error);
+    error.reset();
+    return std::unexpected(std::move(first));
+  }
+  if (next_ready < ready.size()) return HandOut();
+  // Nothing is pinned or arriving now, and each layer can always get a slot: the others' floors
+  // leave it its own, which are free or hold its experts (MinSlots).
+  FM_CHECK(next_miss == misses.size());
+  return std::nullopt;
+}
+
+void ExpertStore::Impl::End() {
+  Drain();
+  streaming = false;
+}
+
+ExpertStream::ExpertStream(ExpertStream&& other) noexcept
+    : store_(std::exchange(other.store_, nullptr)) {}
+
+ExpertStream::~ExpertStream() {
+  if (store_ != nullptr) store_->impl_->End();
+}
+
+Result<std::optional<ResidentExpert>> ExpertStream::Next() {
+  FM_CHECK(store_ != nullptr);
+  return store_->impl_->Next();
+}
+
+}  // namespace flashmoe
