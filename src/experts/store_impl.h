@@ -64,7 +64,7 @@ struct ExpertStore::Impl {
   uint32_t handed_out = ExpertCache::kNoSlot;
   std::vector<const std::byte*> handed_out_pieces;
   std::optional<Error> error;  // the first
-  std::vector<uint32_t> seen;  // [experts] the number of the last request that had it
+  std::vector<uint64_t> seen;  // [experts] the number of the last request that had it
   uint64_t request_number = 0;
 };
 
