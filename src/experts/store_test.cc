@@ -1,0 +1,230 @@
+#include "experts/store.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <numeric>
+#include <set>
+
+#include "experts/test_experts.h"
+#include "io/sim_reader.h"
+
+namespace flashmoe {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr int kPerToken = 3;
+
+class ExpertStoreTest : public ::testing::Test {
+ protected:
+  TestExperts experts_{::testing::TempDir()};
+
+  std::unique_ptr<ExpertStore> Make(uint64_t slots, const ReaderOptions& options = {}) {
+    auto store = ExpertStore::Create(experts_.Catalog(), {slots, kPerToken}, options);
+    EXPECT_TRUE(store.has_value()) << store.error().ToString();
+    return std::move(*store);
+  }
+  // Over a simulated disk; the reader stays the store's.
+  std::unique_ptr<ExpertStore> MakeSimulated(uint64_t slots, const SimOptions& options) {
+    auto sim = std::make_unique<SimReader>(*MakeReader({.kind = ReaderKind::kPread}), options);
+    sim_ = sim.get();
+    auto store = ExpertStore::Create(experts_.Catalog(), {slots, kPerToken}, std::move(sim));
+    EXPECT_TRUE(store.has_value()) << store.error().ToString();
+    return std::move(*store);
+  }
+  // The experts in their order of arrival; all right.
+  std::vector<int> Run(ExpertStore& store, int layer, const std::vector<int>& wanted) {
+    auto stream = store.Stream(layer, wanted);
+    EXPECT_TRUE(stream.has_value()) << stream.error().ToString();
+    std::vector<int> order;
+    while (true) {
+      auto expert = stream->Next();
+      EXPECT_TRUE(expert.has_value()) << expert.error().ToString();
+      if (!expert.has_value() || !expert->has_value()) break;
+      EXPECT_EQ((*expert)->expert, wanted[(*expert)->index]);
+      EXPECT_TRUE(experts_.Matches(layer, **expert));
+      order.push_back((*expert)->expert);
+    }
+    EXPECT_EQ(std::set<int>(order.begin(), order.end()),
+              std::set<int>(wanted.begin(), wanted.end()));
+    EXPECT_EQ(order.size(), wanted.size());
+    return order;
+  }
+  // The error that ends a request for the layer's experts.
+  std::string RunToError(ExpertStore& store, int layer, const std::vector<int>& wanted) {
+    auto stream = store.Stream(layer, wanted);
+    EXPECT_TRUE(stream.has_value());
+    while (true) {
+      auto expert = stream->Next();
+      if (!expert.has_value()) {
+        auto after = stream->Next();
+        EXPECT_TRUE(after.has_value() && !after->has_value()) << "nothing more after an error";
+        return expert.error().ToString();
+      }
+      if (!expert->has_value()) return "no error";
+      EXPECT_TRUE(experts_.Matches(layer, **expert));
+    }
+  }
+  static std::vector<int> All() {
+    std::vector<int> all(TestExperts::kExperts);
+    std::iota(all.begin(), all.end(), 0);
+    return all;
+  }
+
+  SimReader* sim_ = nullptr;
+};
+
+TEST_F(ExpertStoreTest, HandsOutEveryExpertWithTheFilesBytes) {
+  for (const ReaderKind kind : {ReaderKind::kAuto, ReaderKind::kPread, ReaderKind::kMmap}) {
+    auto store = Make(20, {.kind = kind});
+    for (const int layer : {0, 2, 3, 4}) Run(*store, layer, {7, 0, 11, 4});
+    EXPECT_EQ(store->stats().requests, 16u);
+    EXPECT_EQ(store->stats().hits, 0u);
+    EXPECT_EQ(store->stats().bytes_read, 4u * (3 * 17'001 + 5000));
+    EXPECT_GT(store->stats().read_s, 0.0);
+    EXPECT_EQ(store->slots_used(), 16u);
+  }
+}
+
+TEST_F(ExpertStoreTest, ResidentExpertsComeFirstAndReadNothing) {
+  auto store = Make(20);
+  Run(*store, 0, {1, 2, 3});
+  store->ResetStats();
+  const std::vector<int> order = Run(*store, 0, {9, 3, 8, 1});
+  EXPECT_THAT(std::vector(order.begin(), order.begin() + 2), ElementsAre(3, 1));
+  EXPECT_EQ(store->stats().requests, 4u);
+  EXPECT_EQ(store->stats().hits, 2u);
+  EXPECT_EQ(store->stats().bytes_read, 2u * 17'001);
+}
+
+TEST_F(ExpertStoreTest, EmptyRequestEndsAtOnce) {
+  auto store = Make(20);
+  Run(*store, 0, {});
+  Run(*store, 1, {});
+  EXPECT_EQ(store->stats().requests, 0u);
+}
+
+// The floor: a plain LRU would have thrown out each layer's experts just before their turn.
+TEST_F(ExpertStoreTest, LayersInTurnHitWithOneTokensWorkingSet) {
+  auto store = Make(ExpertStore::MinSlots(experts_.Catalog(), kPerToken));
+  EXPECT_EQ(store->slots(), 12u);
+  for (int token = 0; token < 20; ++token) {
+    if (token == 1) store->ResetStats();
+    for (const int layer : {0, 2, 3, 4}) Run(*store, layer, {layer, layer + 3, layer + 1});
+  }
+  EXPECT_EQ(store->stats().requests, 19u * 12);
+  EXPECT_EQ(store->stats().hits, store->stats().requests);
+  EXPECT_EQ(store->stats().bytes_read, 0u);
+}
+
+TEST_F(ExpertStoreTest, FloorsSurviveARequestForAWholeLayer) {
+  auto store = Make(14);
+  for (const int layer : {0, 2, 3}) Run(*store, layer, {1, 5, 9});
+  Run(*store, 4, All());  // five slots for twelve experts
+  store->ResetStats();
+  for (const int layer : {0, 2, 3}) Run(*store, layer, {1, 5, 9});
+  EXPECT_EQ(store->stats().hits, 9u);
+}
+
+TEST_F(ExpertStoreTest, OneExpertPerTokenAndOneSlotPerLayerStillPassEverything) {
+  auto store = ExpertStore::Create(experts_.Catalog(), {4, 1}, ReaderOptions{});
+  ASSERT_TRUE(store.has_value());
+  for (int round = 0; round < 3; ++round) {
+    for (const int layer : {0, 2, 3, 4}) Run(**store, layer, All());
+  }
+}
+
+TEST_F(ExpertStoreTest, SlotsForAllMeansOneReadOfEach) {
+  auto store = Make(1'000'000);
+  EXPECT_EQ(store->slots(), 48u);  // as many as there are experts
+  for (int round = 0; round < 3; ++round) {
+    for (const int layer : {0, 2, 3, 4}) Run(*store, layer, All());
+  }
+  EXPECT_EQ(store->stats().bytes_read, experts_.Catalog().total_bytes());
+  EXPECT_EQ(store->stats().hits, 2u * 48);
+}
+
+TEST_F(ExpertStoreTest, TooFewSlotsAreRefusedWithTheNumberThatWouldDo) {
+  auto store = ExpertStore::Create(experts_.Catalog(), {11, kPerToken}, ReaderOptions{});
+  ASSERT_FALSE(store.has_value());
+  EXPECT_EQ(store.error().code, ErrorCode::kOutOfMemory);
+  EXPECT_THAT(store.error().ToString(), HasSubstr("11 expert slots are too few"));
+  EXPECT_THAT(store.error().ToString(), HasSubstr("12 slots"));
+  EXPECT_FALSE(ExpertStore::Create(experts_.Catalog(), {50, 0}, ReaderOptions{}).has_value());
+  EXPECT_FALSE(ExpertStore::Create(experts_.Catalog(), {50, 3}, ReaderOptions{.queue_depth = 0})
+                   .has_value());
+}
+
+TEST_F(ExpertStoreTest, ModelWithoutRoutedExpertsNeedsNoSlots) {
+  EXPECT_EQ(ExpertStore::MinSlots(ExpertCatalog(4, 0), 8), 0u);
+  auto store = ExpertStore::Create(ExpertCatalog(4, 0), {0, 8}, ReaderOptions{});
+  ASSERT_TRUE(store.has_value()) << store.error().ToString();
+  EXPECT_EQ((*store)->slots(), 0u);
+}
+
+TEST_F(ExpertStoreTest, WorkingSetNeverExceedsTheExperts) {
+  EXPECT_EQ(ExpertStore::MinSlots(experts_.Catalog(), 100), 4u * TestExperts::kExperts);
+}
+
+TEST_F(ExpertStoreTest, UnknownOrRepeatedExpertsAreRefused) {
+  auto store = Make(20);
+  for (const auto& [layer, wanted] : std::initializer_list<std::pair<int, std::vector<int>>>{
+           {0, {12}}, {0, {-1}}, {0, {3, 4, 3}}, {1, {0}}, {5, {0}}, {-1, {0}}}) {
+    EXPECT_FALSE(store->Stream(layer, wanted).has_value());
+  }
+  Run(*store, 0, {3, 4});  // usable, and no stream is left open
+}
+
+TEST_F(ExpertStoreTest, EarlyDestructionKeepsWhatArrivedAndUnpinsAll) {
+  auto store = MakeSimulated(12, {.split_rate = 0.5, .hold_rate = 0.7, .jitter_s = 0.001});
+  for (int round = 0; round < 30; ++round) {
+    for (const int layer : {0, 3, 4}) {
+      auto stream = store->Stream(layer, All());
+      for (int i = 0; i < round % 5; ++i) ASSERT_TRUE(stream->Next().has_value());
+    }
+    EXPECT_EQ(sim_->in_flight(), 0u);
+  }
+  for (const int layer : {0, 2, 3, 4}) Run(*store, layer, All());
+}
+
+TEST_F(ExpertStoreTest, DeviceErrorNamesExpertLayerFileAndOffset) {
+  auto store = MakeSimulated(20, {});
+  Run(*store, 3, {1, 2});
+  sim_->set_options({.error_rate = 1});
+  const std::string text = RunToError(*store, 3, {1, 2, 6});
+  EXPECT_THAT(text, HasSubstr("expert 6 of layer 3: read failed: Input/output error"));
+  EXPECT_THAT(text, HasSubstr(experts_.file(3).path() + ", byte "));
+  sim_->set_options({});
+  store->ResetStats();
+  Run(*store, 3, {1, 2, 6});
+  EXPECT_EQ(store->stats().hits, 2u);
+}
+
+TEST_F(ExpertStoreTest, TruncatedFileEndsTheRequestAndTheRestGoesOn) {
+  for (const ReaderKind kind : {ReaderKind::kAuto, ReaderKind::kPread, ReaderKind::kMmap}) {
+    TestExperts experts(::testing::TempDir());
+    auto store = *ExpertStore::Create(experts.Catalog(), {20, kPerToken}, {.kind = kind});
+    // Cuts the last piece of layer 3's expert 9.
+    experts.file(3).Truncate(TestExperts::Offset(3, 9, 2) + 100);
+    const std::string text = RunToError(*store, 3, {9});
+    EXPECT_THAT(text, HasSubstr("expert 9 of layer 3: 9000 bytes wanted, but the file ends early"));
+    EXPECT_THAT(text, HasSubstr(experts.file(3).path()));
+    EXPECT_EQ(RunToError(*store, 3, {8, 0}), "no error");
+    EXPECT_EQ(RunToError(*store, 4, {9, 1}), "no error");
+  }
+}
+
+TEST_F(ExpertStoreTest, WaitingForASlowDiskIsCounted) {
+  auto store = MakeSimulated(20, {.latency_s = 0.03});
+  Run(*store, 0, {1});
+  EXPECT_GE(store->stats().wait_s, 0.02);
+  EXPECT_GE(store->stats().read_s, store->stats().wait_s * 0.9);
+  const double wait_s = store->stats().wait_s;
+  Run(*store, 0, {1});
+  EXPECT_EQ(store->stats().wait_s, wait_s) << "a hit does not wait";
+}
+
+}  // namespace
+}  // namespace flashmoe
