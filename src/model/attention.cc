@@ -1,0 +1,127 @@
+#include "model/attention.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace flashmoe {
+namespace {
+
+// Where q, k and v of a token stand in work.projected.
+struct Layout {
+  int64_t q_stride;  // floats of a query head, its gate included
+  int64_t q, k, v;   // floats from the start of the token's row
+  int64_t row;
+
+  explicit Layout(const ModelConfig& c)
+      : q_stride(c.head_dim * (c.output_gate ? 2 : 1)),
+        q(0),
+        k(c.heads * q_stride),
+        v(k + int64_t{c.kv_heads} * c.head_dim),
+        row(v + int64_t{c.kv_heads} * c.head_dim) {}
+};
+
+// Norms and rotates a token's heads in place and stores its key and value.
+void FinishToken(const LayerContext& c, const AttentionWeights& w, const Layout& at,
+                 KvType kv_type, int64_t kv_bytes, SequenceState& state, int64_t t) {
+  const ModelConfig& m = c.config;
+  const int64_t half = m.rotary_dims / 2;
+  float* row = c.work.projected.data() + t * at.row;
+  const float* cosines = c.work.cosines.data() + t * half;
+  const float* sines = c.work.sines.data() + t * half;
+  for (int h = 0; h < m.heads; ++h) {
+    float* q = row + at.q + h * at.q_stride;
+    c.kernels.rms_norm(q, w.q_norm, m.rms_eps, m.head_dim, q);
+    c.kernels.rope(q, cosines, sines, half);
+  }
+  for (int h = 0; h < m.kv_heads; ++h) {
+    float* k = row + at.k + int64_t{h} * m.head_dim;
+    c.kernels.rms_norm(k, w.k_norm, m.rms_eps, m.head_dim, k);
+    c.kernels.rope(k, cosines, sines, half);
+  }
+  const int64_t kv_floats = int64_t{m.kv_heads} * m.head_dim;
+  const int64_t offset = (c.position + t) * kv_bytes;
+  c.kernels.store_kv(row + at.k, kv_floats, kv_type, state.keys(c.layer) + offset);
+  c.kernels.store_kv(row + at.v, kv_floats, kv_type, state.values(c.layer) + offset);
+}
+
+void Attend(const LayerContext& c, const Layout& at, KvType kv_type, int64_t kv_bytes,
+            const SequenceState& state, int64_t t, int h, float* scores) {
+  const ModelConfig& m = c.config;
+  const int64_t head_bytes = kv_bytes / m.kv_heads;
+  const int64_t kv_head = h / (m.heads / m.kv_heads);
+  const float* q = c.work.projected.data() + t * at.row + at.q + h * at.q_stride;
+  AttentionHead head;
+  head.q = q;
+  head.k = state.keys(c.layer) + kv_head * head_bytes;
+  head.v = state.values(c.layer) + kv_head * head_bytes;
+  head.kv_type = kv_type;
+  head.stride_bytes = kv_bytes;
+  head.length = c.position + t + 1;
+  head.head_dim = m.head_dim;
+  head.scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(m.head_dim)));
+  head.scores = scores;
+  head.out = c.work.heads_out.data() + (t * m.heads + h) * m.head_dim;
+  c.kernels.attention(head);
+  if (m.output_gate) c.kernels.sigmoid_mul(q + m.head_dim, m.head_dim, head.out);
+}
+
+}  // namespace
+
+void PrepareRotary(const LayerContext& c) {
+  const int64_t half = c.config.rotary_dims / 2;
+  for (int64_t i = 0; i < half; ++i) {
+    // In float32, as the reference computes it: models were trained with these angles.
+    const double exponent = -2.0 * static_cast<double>(i) / c.config.rotary_dims;
+    const auto frequency =
+        static_cast<float>(std::pow(static_cast<double>(c.config.rope_theta), exponent));
+    for (int64_t t = 0; t < c.tokens; ++t) {
+      const float angle = static_cast<float>(c.position + t) * frequency;
+      c.work.cosines[t * half + i] = static_cast<float>(std::cos(static_cast<double>(angle)));
+      c.work.sines[t * half + i] = static_cast<float>(std::sin(static_cast<double>(angle)));
+    }
+  }
+}
+
+void RunAttention(const LayerContext& c, const AttentionWeights& w, KvType kv_type,
+                  SequenceState& state) {
+  const ModelConfig& m = c.config;
+  const Layout at(m);
+  const int64_t kv_bytes = int64_t{m.kv_heads} * m.head_dim * (kv_type == KvType::kF16 ? 2 : 4);
+  float* projected = c.work.projected.data();
+
+  const std::array types = {w.q.type, w.k.type, w.v.type};
+  const Activations& x = c.work.input.Set(c.kernels, c.pool, c.work.normed.data(), c.tokens,
+                                          m.hidden, types);
+  const std::array projections = {Projection{w.q, projected + at.q, at.row},
+                                  Projection{w.k, projected + at.k, at.row},
+                                  Projection{w.v, projected + at.v, at.row}};
+  Project(c.kernels, c.pool, x, projections);
+
+  c.pool.ParallelFor(c.tokens, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) FinishToken(c, w, at, kv_type, kv_bytes, state, t);
+  });
+
+  // Each lane has scratch of its own; (token, head) pairs are dealt out in turn, because later
+  // tokens look back further.
+  const int64_t pairs = c.tokens * m.heads;
+  const int64_t lanes = std::min<int64_t>(c.pool.threads(), pairs);
+  const int64_t context = static_cast<int64_t>(c.work.scores.size()) / c.pool.threads();
+  c.pool.ParallelFor(lanes, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t lane = begin; lane < end; ++lane) {
+      float* scores = c.work.scores.data() + lane * context;
+      for (int64_t pair = lane; pair < pairs; pair += lanes) {
+        Attend(c, at, kv_type, kv_bytes, state, pair / m.heads, static_cast<int>(pair % m.heads),
+               scores);
+      }
+    }
+  });
+
+  const std::array out_type = {w.o.type};
+  const Activations& heads = c.work.inner.Set(c.kernels, c.pool, c.work.heads_out.data(), c.tokens,
+                                              int64_t{m.heads} * m.head_dim, out_type);
+  const std::array out = {Projection{w.o, c.work.mixed.data(), m.hidden}};
+  Project(c.kernels, c.pool, heads, out);
+}
+
+}  // namespace flashmoe

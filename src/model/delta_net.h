@@ -1,0 +1,19 @@
+// Gated delta net: a causal convolution, the gated delta rule and a gated norm
+// (Yang, Kautz, Hatamizadeh 2024, arXiv:2412.06464).
+#pragma once
+
+#include "model/layer_context.h"
+#include "model/weights.h"
+#include "state/sequence_state.h"
+
+namespace flashmoe {
+
+// Reads work.normed [tokens, H], moves the layer's recurrent state on by the pass's tokens and
+// writes work.mixed [tokens, H].
+//
+// Whole blocks of kDeltaChunk positions, counted from the start of the sequence, are computed in
+// chunked form, all other tokens one after the other. So the result does not depend on how a prompt
+// is cut, as long as it is cut at multiples of kDeltaChunk; other cuts change it by rounding alone.
+void RunDeltaNet(const LayerContext& c, const DeltaNetWeights& w, SequenceState& state);
+
+}  // namespace flashmoe

@@ -1,0 +1,118 @@
+#include "model/linear.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/check.h"
+
+namespace flashmoe {
+namespace {
+
+constexpr int64_t kQ8Block = 32;
+// Tokens that a block of rows is multiplied with before the next block: their quantised inputs stay
+// in the first-level caches while the rows pass.
+constexpr int64_t kTokenBlock = 32;
+
+bool WantsQ8(const KernelTable& kernels, std::span<const DType> types) {
+  return std::any_of(types.begin(), types.end(), [&](DType type) {
+    return kernels.activation_format(type) == ActivationFormat::kQ8;
+  });
+}
+
+Activations SliceTokens(const Activations& x, int64_t first, int64_t n) {
+  Activations slice = x;
+  slice.n = n;
+  if (x.f32 != nullptr) slice.f32 = x.f32 + first * x.cols;
+  if (x.q8 != nullptr) {
+    slice.q8 = x.q8 + first * x.cols;
+    slice.scales = x.scales + first * (x.cols / kQ8Block);
+    slice.sums = x.sums + first * (x.cols / kQ8Block);
+  }
+  return slice;
+}
+
+void MultiplyRows(const KernelTable& kernels, const Activations& x, const Projection& p,
+                  int64_t begin, int64_t end) {
+  for (int64_t t = 0; t < x.n; t += kTokenBlock) {
+    const Activations slice = SliceTokens(x, t, std::min(kTokenBlock, x.n - t));
+    kernels.matmul(p.w, begin, end, slice, p.y + t * p.stride, p.stride);
+  }
+}
+
+}  // namespace
+
+ActivationBuffer::ActivationBuffer(int64_t n_max, int64_t cols_max, bool gathers)
+    : f32_(gathers ? n_max * cols_max : 0),
+      q8_(n_max * cols_max),
+      scales_(n_max * (cols_max / kQ8Block + 1)),
+      sums_(n_max * (cols_max / kQ8Block + 1)) {}
+
+uint64_t ActivationBuffer::Bytes(int64_t n_max, int64_t cols_max, bool gathers) {
+  const int64_t quantised = cols_max + cols_max / kQ8Block * 8 + 8;
+  return static_cast<uint64_t>(n_max * (quantised + (gathers ? 4 * cols_max : 0)));
+}
+
+const Activations& ActivationBuffer::Set(const KernelTable& kernels, ThreadPool& pool,
+                                         const float* x, int64_t n, int64_t cols,
+                                         std::span<const DType> types) {
+  view_ = {};
+  view_.n = n;
+  view_.cols = cols;
+  view_.f32 = x;
+  if (!WantsQ8(kernels, types)) return view_;
+  FM_CHECK(cols % kQ8Block == 0 && n * cols <= static_cast<int64_t>(q8_.size()));
+  const int64_t blocks = cols / kQ8Block;
+  pool.ParallelFor(n, 8, [&](int64_t begin, int64_t end) {
+    kernels.quantize_q8(x + begin * cols, end - begin, cols, q8_.data() + begin * cols,
+                        scales_.data() + begin * blocks, sums_.data() + begin * blocks);
+  });
+  view_.q8 = q8_.data();
+  view_.scales = scales_.data();
+  view_.sums = sums_.data();
+  return view_;
+}
+
+const Activations& ActivationBuffer::Gather(const Activations& all,
+                                            std::span<const int32_t> rows) {
+  const int64_t cols = all.cols;
+  FM_CHECK(static_cast<int64_t>(rows.size()) * cols <= static_cast<int64_t>(f32_.size()));
+  view_ = {};
+  view_.n = static_cast<int64_t>(rows.size());
+  view_.cols = cols;
+  const int64_t blocks = cols / kQ8Block;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const int64_t from = rows[i], to = static_cast<int64_t>(i);
+    std::memcpy(f32_.data() + to * cols, all.f32 + from * cols, cols * sizeof(float));
+    if (all.q8 == nullptr) continue;
+    std::memcpy(q8_.data() + to * cols, all.q8 + from * cols, cols);
+    std::memcpy(scales_.data() + to * blocks, all.scales + from * blocks, blocks * sizeof(float));
+    std::memcpy(sums_.data() + to * blocks, all.sums + from * blocks, blocks * sizeof(int32_t));
+  }
+  view_.f32 = f32_.data();
+  if (all.q8 != nullptr) {
+    view_.q8 = q8_.data();
+    view_.scales = scales_.data();
+    view_.sums = sums_.data();
+  }
+  return view_;
+}
+
+void Project(const KernelTable& kernels, ThreadPool& pool, const Activations& x,
+             std::span<const Projection> projections) {
+  int64_t rows = 0;
+  for (const Projection& p : projections) rows += p.w.rows;
+  // Small enough that no thread waits long for the last one, a multiple of what kernels unroll.
+  const int64_t share = rows / (pool.threads() * 8);
+  const int64_t grain = std::clamp<int64_t>(share / 8 * 8, 8, x.n == 1 ? 256 : 64);
+  pool.ParallelFor(rows, grain, [&](int64_t begin, int64_t end) {
+    int64_t first = 0;  // of this projection's rows in the joint numbering
+    for (const Projection& p : projections) {
+      const int64_t from = std::max(begin, first) - first;
+      const int64_t to = std::min(end, first + p.w.rows) - first;
+      if (from < to) MultiplyRows(kernels, x, p, from, to);
+      first += p.w.rows;
+    }
+  });
+}
+
+}  // namespace flashmoe

@@ -1,0 +1,81 @@
+// A loaded model: tokens in, logits out. Owns the dense weights, the expert store and the scratch
+// memory; the sequence's state is the caller's.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "base/cancel.h"
+#include "base/status.h"
+#include "base/thread_pool.h"
+#include "experts/store.h"
+#include "kernels/kernels.h"
+#include "model/config.h"
+#include "model/weights.h"
+#include "model/workspace.h"
+#include "state/sequence_state.h"
+
+namespace flashmoe {
+
+// Looks into a forward pass; for tests and traces. All spans are valid during the call only.
+class ForwardObserver {
+ public:
+  virtual ~ForwardObserver() = default;
+  // [tokens, H] each. `layer` 0 .. layers - 1; OnEmbedding comes first, OnFinalNorm last.
+  virtual void OnEmbedding(std::span<const float>) {}
+  virtual void OnMixer(int /*layer*/, std::span<const float>) {}
+  virtual void OnExperts(int /*layer*/, std::span<const float>) {}
+  virtual void OnLayer(int /*layer*/, std::span<const float>) {}
+  virtual void OnFinalNorm(std::span<const float>) {}
+  // [tokens, experts_per_token], best first.
+  virtual void OnRouting(int /*layer*/, std::span<const int32_t> /*chosen*/,
+                         std::span<const float> /*weights*/) {}
+};
+
+struct ModelOptions {
+  const KernelTable* kernels = nullptr;
+  int threads = 1;
+  int64_t chunk_tokens = 64;      // most tokens of one pass
+  int64_t context = 0;            // most positions of a sequence
+  int experts_per_token = 0;
+  KvType kv_type = KvType::kF16;
+  const CancelFlag* cancel = nullptr;  // looked at before every layer; may be null
+};
+
+// Used by one thread at a time; it spreads the work over a pool of its own.
+class Model {
+ public:
+  Model(ModelConfig config, Weights weights, std::unique_ptr<ExpertStore> store,
+        const ModelOptions& options);
+
+  // Takes in 1 .. chunk_tokens tokens at the state's position and advances it. REQUIRES: ids below
+  // vocab_rows, room in the state. Fails when the disk does or when cancelled; the state then holds
+  // a part of the tokens' traces and must be reset or restored.
+  Status Forward(std::span<const int32_t> tokens, SequenceState& state,
+                 ForwardObserver* observer = nullptr);
+
+  // Logits of token `index` of the last pass. out: [vocab_rows].
+  void Logits(int64_t index, std::span<float> out);
+
+  // The shape of a sequence's state.
+  static StateShape Shape(const ModelConfig& config, int64_t context, KvType kv_type);
+
+  const ModelConfig& config() const { return config_; }
+  const ModelOptions& options() const { return options_; }
+  ExpertStore& store() { return *store_; }
+
+ private:
+  Status RunLayer(LayerContext& context, SequenceState& state, ForwardObserver* observer);
+  std::span<const float> Rows(const std::vector<float>& buffer) const;
+
+  ModelConfig config_;
+  ModelOptions options_;
+  Weights weights_;
+  std::unique_ptr<ExpertStore> store_;
+  ThreadPool pool_;
+  Workspace work_;
+  int64_t tokens_ = 0;  // of the last pass
+};
+
+}  // namespace flashmoe

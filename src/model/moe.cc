@@ -1,0 +1,137 @@
+#include "model/moe.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+
+namespace flashmoe {
+namespace {
+
+// The tokens that chose each expert, grouped by expert.
+struct Assignment {
+  std::vector<int> experts;        // distinct, in order of first use
+  std::vector<int32_t> begin;      // [experts + 1] into the two below
+  std::vector<int32_t> tokens;
+  std::vector<int32_t> ranks;
+
+  Assignment(const Routing& routing, int64_t n, int k, int experts_total) {
+    std::vector<int32_t> count(experts_total, 0);
+    for (int64_t i = 0; i < n * k; ++i) {
+      if (count[routing.chosen[i]]++ == 0) experts.push_back(routing.chosen[i]);
+    }
+    std::vector<int32_t> next(experts_total, 0);
+    int32_t total = 0;
+    for (const int e : experts) {
+      begin.push_back(total);
+      next[e] = total;
+      total += count[e];
+    }
+    begin.push_back(total);
+    tokens.resize(total);
+    ranks.resize(total);
+    for (int64_t i = 0; i < n * k; ++i) {
+      const int32_t at = next[routing.chosen[i]]++;
+      tokens[at] = static_cast<int32_t>(i / k);
+      ranks[at] = static_cast<int32_t>(i % k);
+    }
+  }
+
+  std::span<const int32_t> TokensOf(int index) const {
+    return {tokens.data() + begin[index], tokens.data() + begin[index + 1]};
+  }
+  std::span<const int32_t> RanksOf(int index) const {
+    return {ranks.data() + begin[index], ranks.data() + begin[index + 1]};
+  }
+};
+
+// y = down(silu(gate x) * up x) for all rows of x. Uses work.gate, work.up and work.inner.
+void FeedForward(const LayerContext& c, const Activations& x, const Matrix& gate, const Matrix& up,
+                 const Matrix& down, float* y) {
+  const int64_t width = gate.rows;
+  float* g = c.work.gate.data();
+  float* u = c.work.up.data();
+  const std::array first = {Projection{gate, g, width}, Projection{up, u, width}};
+  Project(c.kernels, c.pool, x, first);
+  c.pool.ParallelFor(x.n, 8, [&](int64_t begin, int64_t end) {
+    c.kernels.silu_mul(g + begin * width, u + begin * width, (end - begin) * width,
+                       g + begin * width);
+  });
+  const std::array type = {down.type};
+  const Activations& hidden = c.work.inner.Set(c.kernels, c.pool, g, x.n, width, type);
+  const std::array second = {Projection{down, y, down.rows}};
+  Project(c.kernels, c.pool, hidden, second);
+}
+
+void RunSharedExpert(const LayerContext& c, const LayerWeights& w, const Activations& x) {
+  const std::array projection = {Projection{w.shared_router, c.work.shared_weight.data(), 1}};
+  Project(c.kernels, c.pool, x, projection);
+  for (int64_t t = 0; t < c.tokens; ++t) {
+    c.work.shared_weight[t] = 1.0f / (1.0f + std::exp(-c.work.shared_weight[t]));
+  }
+  FeedForward(c, x, w.shared_gate, w.shared_up, w.shared_down, c.work.shared_out.data());
+}
+
+// Computes one resident expert for its tokens and puts the results in their rank's place.
+void RunExpert(const LayerContext& c, const ExpertLayout& layout, const ResidentExpert& expert,
+               const Assignment& assignment, const Activations& x) {
+  const int64_t hidden = c.config.hidden;
+  const auto tokens = assignment.TokensOf(expert.index);
+  const auto ranks = assignment.RanksOf(expert.index);
+  const int64_t k = c.work.experts_per_token;
+  const Matrix gate = Bind(layout.gate, expert.pieces);
+  const Matrix up = Bind(layout.up, expert.pieces);
+  const Matrix down = Bind(layout.down, expert.pieces);
+  if (c.tokens == 1) {
+    FeedForward(c, x, gate, up, down, c.work.expert_out.data() + ranks[0] * hidden);
+    return;
+  }
+  FeedForward(c, c.work.gathered.Gather(x, tokens), gate, up, down, c.work.down.data());
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    std::memcpy(c.work.expert_out.data() + (tokens[i] * k + ranks[i]) * hidden,
+                c.work.down.data() + i * hidden, hidden * sizeof(float));
+  }
+}
+
+void Combine(const LayerContext& c, bool shared) {
+  const int64_t hidden = c.config.hidden;
+  const int k = c.work.experts_per_token;
+  c.pool.ParallelFor(c.tokens, 4, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      float* out = c.work.mixed.data() + t * hidden;
+      std::fill_n(out, hidden, 0.0f);
+      for (int rank = 0; rank < k; ++rank) {
+        c.kernels.axpy(c.work.routing.weights[t * k + rank],
+                       c.work.expert_out.data() + (t * k + rank) * hidden, hidden, out);
+      }
+      if (shared) {
+        c.kernels.axpy(c.work.shared_weight[t], c.work.shared_out.data() + t * hidden, hidden,
+                       out);
+      }
+    }
+  });
+}
+
+}  // namespace
+
+Status RunExperts(const LayerContext& c, const LayerWeights& w, ExpertStore& store) {
+  const Assignment assignment(c.work.routing, c.tokens, c.work.experts_per_token,
+                              c.config.experts);
+  FM_ASSIGN_OR_RETURN(ExpertStream stream, store.Stream(c.layer, assignment.experts));
+
+  const bool shared = w.shared_gate.rows > 0;
+  const std::array types = {w.experts.gate.shape.type, w.experts.up.shape.type,
+                            w.shared_gate.type, w.shared_up.type};
+  const Activations& x = c.work.input.Set(c.kernels, c.pool, c.work.normed.data(), c.tokens,
+                                          c.config.hidden, types);
+  if (shared) RunSharedExpert(c, w, x);
+  while (true) {
+    FM_ASSIGN_OR_RETURN(const std::optional<ResidentExpert> expert, stream.Next());
+    if (!expert) break;
+    RunExpert(c, w.experts, *expert, assignment, x);
+  }
+  Combine(c, shared);
+  return {};
+}
+
+}  // namespace flashmoe

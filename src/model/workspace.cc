@@ -1,0 +1,70 @@
+#include "model/workspace.h"
+
+#include <algorithm>
+
+namespace flashmoe {
+namespace {
+
+// Floats of every buffer, in one place, so that the plan and the allocation cannot disagree.
+struct Sizes {
+  int64_t hidden, inner, projected, heads_out, conv, rotary, scores, delta, width;
+
+  Sizes(const ModelConfig& c, int64_t context) {
+    const int64_t q = int64_t{c.heads} * c.head_dim;
+    const int64_t values = int64_t{c.value_heads} * c.value_dim;
+    const int64_t attention = q * (c.output_gate ? 2 : 1) + 2 * int64_t{c.kv_heads} * c.head_dim;
+    const int64_t delta_net = c.conv_channels() + values + 2 * c.value_heads;
+    hidden = c.hidden;
+    projected = std::max(attention, delta_net);
+    heads_out = std::max(q, values);
+    conv = c.conv_channels();
+    rotary = c.rotary_dims / 2;
+    scores = context;
+    delta = c.CountLayers(LayerKind::kDeltaNet) > 0 ? DeltaChunkScratch(c.key_dim, c.value_dim)
+                                                    : 0;
+    width = std::max(c.expert_width, c.shared_expert_width);
+    inner = std::max(heads_out, width);
+  }
+};
+
+}  // namespace
+
+Workspace::Workspace(const ModelConfig& c, int64_t n, int64_t context, int k, int threads)
+    : tokens_max(n),
+      experts_per_token(k),
+      input(n, Sizes(c, context).hidden, /*gathers=*/false),
+      inner(n, Sizes(c, context).inner, /*gathers=*/false),
+      gathered(n, Sizes(c, context).hidden, /*gathers=*/true) {
+  const Sizes s(c, context);
+  x.resize(n * s.hidden);
+  normed.resize(n * s.hidden);
+  mixed.resize(n * s.hidden);
+  projected.resize(n * s.projected);
+  heads_out.resize(n * s.heads_out);
+  conv_out.resize(n * s.conv);
+  cosines.resize(n * s.rotary);
+  sines.resize(n * s.rotary);
+  scores.resize(threads * s.scores);
+  delta_scratch.resize(threads * s.delta);
+  routing.logits.resize(n * c.experts);
+  routing.chosen.resize(n * k);
+  routing.weights.resize(n * k);
+  gate.resize(n * s.width);
+  up.resize(n * s.width);
+  down.resize(n * s.hidden);
+  expert_out.resize(n * k * s.hidden);
+  shared_out.resize(n * s.hidden);
+  shared_weight.resize(n);
+}
+
+uint64_t Workspace::Bytes(const ModelConfig& c, int64_t n, int64_t context, int k, int threads) {
+  const Sizes s(c, context);
+  const int64_t per_token = s.hidden * (5 + k) + s.projected + s.heads_out + s.conv +
+                            2 * s.rotary + c.experts + 2 * k + 2 * s.width + 1;
+  const int64_t per_thread = s.scores + s.delta;
+  return sizeof(float) * static_cast<uint64_t>(n * per_token + threads * per_thread) +
+         ActivationBuffer::Bytes(n, s.hidden, false) + ActivationBuffer::Bytes(n, s.inner, false) +
+         ActivationBuffer::Bytes(n, s.hidden, true);
+}
+
+}  // namespace flashmoe

@@ -1,0 +1,108 @@
+#include "state/sequence_state.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/check.h"
+
+namespace flashmoe {
+
+uint64_t StateShape::bytes_per_position() const {
+  const auto layers = std::count(is_attention.begin(), is_attention.end(), true);
+  return static_cast<uint64_t>(layers * 2 * kv_bytes);
+}
+
+uint64_t StateShape::fixed_bytes() const {
+  const auto layers = std::count(is_attention.begin(), is_attention.end(), false);
+  return static_cast<uint64_t>(layers) * sizeof(float) *
+         static_cast<uint64_t>(delta_floats + conv_floats);
+}
+
+uint64_t StateShape::bytes() const {
+  return static_cast<uint64_t>(context) * bytes_per_position() + fixed_bytes();
+}
+
+Result<SequenceState> SequenceState::Create(StateShape shape) {
+  SequenceState state(std::move(shape));
+  uint64_t kv_bytes = 0, recurrent_bytes = 0;
+  for (const bool attention : state.shape_.is_attention) {
+    state.offsets_.push_back(attention ? kv_bytes : recurrent_bytes);
+    if (attention) {
+      kv_bytes += 2 * state.KvLayerBytes();
+    } else {
+      recurrent_bytes += sizeof(float) * static_cast<uint64_t>(state.shape_.delta_floats +
+                                                               state.shape_.conv_floats);
+    }
+  }
+  if (kv_bytes > 0) {
+    FM_ASSIGN_OR_RETURN(state.kv_, Memory::Allocate(kv_bytes));
+  }
+  if (recurrent_bytes > 0) {
+    FM_ASSIGN_OR_RETURN(state.recurrent_, Memory::Allocate(recurrent_bytes));
+  }
+  return state;
+}
+
+uint64_t SequenceState::KvLayerBytes() const {
+  return static_cast<uint64_t>(shape_.context * shape_.kv_bytes);
+}
+
+std::byte* SequenceState::keys(int layer) const {
+  FM_CHECK(shape_.is_attention[layer]);
+  return kv_.data() + offsets_[layer];
+}
+
+std::byte* SequenceState::values(int layer) const { return keys(layer) + KvLayerBytes(); }
+
+float* SequenceState::delta(int layer) const {
+  FM_CHECK(!shape_.is_attention[layer]);
+  return reinterpret_cast<float*>(recurrent_.data() + offsets_[layer]);
+}
+
+float* SequenceState::conv(int layer) const { return delta(layer) + shape_.delta_floats; }
+
+void SequenceState::Reset() {
+  position_ = 0;
+  // Keys and values beyond the position are never read.
+  if (recurrent_.size() > 0) std::memset(recurrent_.data(), 0, recurrent_.size());
+}
+
+StateSnapshot SequenceState::Save() const {
+  StateSnapshot snapshot;
+  snapshot.position = position_;
+  const auto used = static_cast<uint64_t>(position_ * shape_.kv_bytes);
+  snapshot.bytes.reserve(recurrent_.size() +
+                         static_cast<uint64_t>(position_) * shape_.bytes_per_position());
+  const auto append = [&](const std::byte* from, uint64_t bytes) {
+    snapshot.bytes.insert(snapshot.bytes.end(), from, from + bytes);
+  };
+  append(recurrent_.data(), recurrent_.size());
+  for (size_t layer = 0; layer < shape_.is_attention.size(); ++layer) {
+    if (!shape_.is_attention[layer]) continue;
+    append(keys(static_cast<int>(layer)), used);
+    append(values(static_cast<int>(layer)), used);
+  }
+  return snapshot;
+}
+
+void SequenceState::Restore(const StateSnapshot& snapshot) {
+  FM_CHECK(snapshot.position <= shape_.context);
+  FM_CHECK(snapshot.bytes.size() ==
+           recurrent_.size() +
+               static_cast<uint64_t>(snapshot.position) * shape_.bytes_per_position());
+  const std::byte* from = snapshot.bytes.data();
+  const auto take = [&](std::byte* to, uint64_t bytes) {
+    if (bytes > 0) std::memcpy(to, from, bytes);
+    from += bytes;
+  };
+  take(recurrent_.data(), recurrent_.size());
+  const auto used = static_cast<uint64_t>(snapshot.position * shape_.kv_bytes);
+  for (size_t layer = 0; layer < shape_.is_attention.size(); ++layer) {
+    if (!shape_.is_attention[layer]) continue;
+    take(keys(static_cast<int>(layer)), used);
+    take(values(static_cast<int>(layer)), used);
+  }
+  position_ = snapshot.position;
+}
+
+}  // namespace flashmoe
