@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <string>
@@ -64,6 +65,12 @@ class ByteReader {
   template <typename T>
   Result<T> Read() {
     T value;
+    const uint64_t in_buffer = position_ - buffer_begin_;
+    if (in_buffer <= buffer_filled_ && sizeof value <= buffer_filled_ - in_buffer) {
+      std::memcpy(&value, buffer_.get() + in_buffer, sizeof value);  // the usual case
+      position_ += sizeof value;
+      return value;
+    }
     FM_RETURN_IF_ERROR(Read(std::as_writable_bytes(std::span(&value, 1))));
     return value;
   }

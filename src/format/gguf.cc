@@ -18,9 +18,9 @@ using Json = nlohmann::json;
 
 // A hostile header may be as large as its file. These bound what is made of it: values take up to
 // 64 bytes each, and the largest vocabularies have less than a million.
-constexpr uint64_t kKeysMax = 1 << 16;
-constexpr uint64_t kKeyBytesMax = 65535;  // of the format
-constexpr uint64_t kValuesMax = uint64_t{4} << 20;
+constexpr uint64_t kKeysMax = 1 << 14;
+constexpr uint64_t kKeyBytesMax = 65535;                   // of the format
+constexpr uint64_t kValuesMax = uint64_t{4} << 20;         // in arrays, all together
 constexpr uint64_t kStringBytesMax = uint64_t{256} << 20;  // all together
 
 // Smallest encodings, for checking counts against the bytes that are left.
@@ -28,31 +28,50 @@ constexpr uint64_t kKeyValueBytesMin = 8 + 4 + 1;
 constexpr uint64_t kTensorBytesMin = 8 + 4 + 8 + 4 + 8;
 
 template <typename T>
-concept Number = std::is_arithmetic_v<T>;
+struct Tag {
+  using Type = T;
+};
 
-// Bytes of the smallest value of `type`, 0 if there is no such type.
-uint64_t MinBytes(GgufType type) {
+// visit(Tag<T>()) with the T that holds a scalar of `type`; `other` for arrays and unknown types.
+template <typename Visit, typename Value>
+Value WithScalarType(GgufType type, Visit&& visit, Value other) {
   switch (type) {
     case GgufType::kU8:
+      return visit(Tag<uint8_t>());
     case GgufType::kI8:
-    case GgufType::kBool:
-      return 1;
+      return visit(Tag<int8_t>());
     case GgufType::kU16:
+      return visit(Tag<uint16_t>());
     case GgufType::kI16:
-      return 2;
+      return visit(Tag<int16_t>());
     case GgufType::kU32:
+      return visit(Tag<uint32_t>());
     case GgufType::kI32:
+      return visit(Tag<int32_t>());
     case GgufType::kF32:
-      return 4;
-    case GgufType::kU64:
-    case GgufType::kI64:
-    case GgufType::kF64:
+      return visit(Tag<float>());
+    case GgufType::kBool:
+      return visit(Tag<bool>());
     case GgufType::kString:
-      return 8;
+      return visit(Tag<std::string>());
+    case GgufType::kU64:
+      return visit(Tag<uint64_t>());
+    case GgufType::kI64:
+      return visit(Tag<int64_t>());
+    case GgufType::kF64:
+      return visit(Tag<double>());
     case GgufType::kArray:
-      return 12;
+      break;
   }
-  return 0;
+  return other;
+}
+
+// Bytes of the smallest scalar of `type`, 0 if it is none.
+uint64_t MinBytes(GgufType type) {
+  const auto bytes = []<typename T>(Tag<T>) -> uint64_t {
+    return std::is_arithmetic_v<T> ? sizeof(T) : sizeof(uint64_t);
+  };
+  return WithScalarType(type, bytes, uint64_t{0});
 }
 
 class Parser {
@@ -67,11 +86,11 @@ class Parser {
   Status ReadKeyValue();
   Result<Json> ReadValue(GgufType type);
   Result<Json> ReadArray();
-  template <Number T>
-  Result<Json> ReadNumber();
-  Result<Json> ReadBool();
+  template <typename T>
+  Result<T> ReadScalar();
+  template <typename T>
+  Result<Json> ReadElements(uint64_t count);
   Result<std::string> ReadString(uint64_t bytes_max);
-  Result<Json> ReadStringValue();
   Status ReadTensors();
   Status ReadTensor();
   Status PlaceTensors();
@@ -149,17 +168,6 @@ Status Parser::ReadKeyValue() {
   return {};
 }
 
-template <Number T>
-Result<Json> Parser::ReadNumber() {
-  FM_ASSIGN_OR_RETURN(const T value, in_.Read<T>());
-  return Json(value);
-}
-
-Result<Json> Parser::ReadBool() {
-  FM_ASSIGN_OR_RETURN(const auto value, in_.Read<uint8_t>());
-  return Json(value != 0);
-}
-
 Result<std::string> Parser::ReadString(uint64_t bytes_max) {
   FM_ASSIGN_OR_RETURN(const auto bytes, in_.Read<uint64_t>());
   if (bytes > bytes_max) {
@@ -169,48 +177,42 @@ Result<std::string> Parser::ReadString(uint64_t bytes_max) {
   return in_.ReadText(bytes);
 }
 
-Result<Json> Parser::ReadStringValue() {
-  FM_ASSIGN_OR_RETURN(std::string text, ReadString(string_bytes_left_));
-  string_bytes_left_ -= text.size();
-  if (!IsUtf8(text)) text = ReplaceInvalidUtf8(text);
-  return Json(std::move(text));
+template <typename T>
+Result<T> Parser::ReadScalar() {
+  if constexpr (std::is_same_v<T, bool>) {
+    FM_ASSIGN_OR_RETURN(const auto value, in_.Read<uint8_t>());
+    return value != 0;
+  } else if constexpr (std::is_arithmetic_v<T>) {
+    return in_.Read<T>();
+  } else {
+    FM_ASSIGN_OR_RETURN(std::string text, ReadString(string_bytes_left_));
+    string_bytes_left_ -= text.size();
+    if (!IsUtf8(text)) text = ReplaceInvalidUtf8(text);
+    return text;
+  }
+}
+
+template <typename T>
+Result<Json> Parser::ReadElements(uint64_t count) {
+  Json::array_t values;
+  values.reserve(static_cast<size_t>(count));
+  for (uint64_t i = 0; i < count; ++i) {
+    FM_ASSIGN_OR_RETURN(T value, ReadScalar<T>());
+    values.emplace_back(std::move(value));
+  }
+  return Json(std::move(values));
 }
 
 Result<Json> Parser::ReadValue(GgufType type) {
-  if (values_left_ == 0) {
-    return Fail(ErrorCode::kUnsupported, fmt::format("more than {} values of metadata", kValuesMax),
-                in_.Where());
-  }
-  --values_left_;
-  switch (type) {
-    case GgufType::kU8:
-      return ReadNumber<uint8_t>();
-    case GgufType::kI8:
-      return ReadNumber<int8_t>();
-    case GgufType::kU16:
-      return ReadNumber<uint16_t>();
-    case GgufType::kI16:
-      return ReadNumber<int16_t>();
-    case GgufType::kU32:
-      return ReadNumber<uint32_t>();
-    case GgufType::kI32:
-      return ReadNumber<int32_t>();
-    case GgufType::kU64:
-      return ReadNumber<uint64_t>();
-    case GgufType::kI64:
-      return ReadNumber<int64_t>();
-    case GgufType::kF32:
-      return ReadNumber<float>();
-    case GgufType::kF64:
-      return ReadNumber<double>();
-    case GgufType::kBool:
-      return ReadBool();
-    case GgufType::kString:
-      return ReadStringValue();
-    case GgufType::kArray:
-      return ReadArray();
-  }
-  return InvalidInput(fmt::format("unknown value type {}", std::to_underlying(type)), in_.Where());
+  if (type == GgufType::kArray) return ReadArray();
+  const auto read = [&]<typename T>(Tag<T>) -> Result<Json> {
+    FM_ASSIGN_OR_RETURN(T value, ReadScalar<T>());
+    return Json(std::move(value));
+  };
+  return WithScalarType(
+      type, read,
+      Result<Json>(InvalidInput(fmt::format("unknown value type {}", std::to_underlying(type)),
+                                in_.Where())));
 }
 
 Result<Json> Parser::ReadArray() {
@@ -233,16 +235,12 @@ Result<Json> Parser::ReadArray() {
   if (count > values_left_) {
     return Fail(
         ErrorCode::kUnsupported,
-        fmt::format("an array of {} values: more than {} values of metadata", count, kValuesMax),
+        fmt::format("an array of {} values; {} values of metadata are the most", count, kValuesMax),
         in_.Where());
   }
-  Json::array_t values;
-  values.reserve(static_cast<size_t>(count));
-  for (uint64_t i = 0; i < count; ++i) {
-    FM_ASSIGN_OR_RETURN(Json value, ReadValue(type));
-    values.push_back(std::move(value));
-  }
-  return Json(std::move(values));
+  values_left_ -= count;
+  const auto read = [&]<typename T>(Tag<T>) { return ReadElements<T>(count); };
+  return WithScalarType(type, read, Result<Json>(Json()));
 }
 
 Status Parser::ReadTensors() {
