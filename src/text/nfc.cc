@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <tuple>
 #include <vector>
 
 #include "base/check.h"
@@ -29,14 +30,28 @@ void AppendDecomposed(char32_t code, std::vector<int32_t>& out) {
   out.insert(out.end(), parts.begin(), parts.begin() + count);
 }
 
+struct Mark {
+  int combining_class;
+  size_t order;
+  int32_t code;
+};
+
 // Canonical ordering: marks between starters by class. A sort of ours, as utf8proc's is quadratic.
 void OrderMarks(std::vector<int32_t>& codes) {
-  const auto is_mark = [](int32_t code) { return CombiningClass(code) != 0; };
-  for (auto it = codes.begin(); it != codes.end();) {
-    const auto begin = std::find_if(it, codes.end(), is_mark);
-    it = std::find_if_not(begin, codes.end(), is_mark);
-    std::stable_sort(begin, it,
-                     [](int32_t a, int32_t b) { return CombiningClass(a) < CombiningClass(b); });
+  std::vector<Mark> marks;
+  for (size_t i = 0; i < codes.size();) {
+    marks.clear();
+    size_t end = i;
+    for (; end < codes.size(); ++end) {
+      const int combining_class = CombiningClass(codes[end]);
+      if (combining_class == 0) break;
+      marks.push_back({combining_class, end, codes[end]});
+    }
+    std::sort(marks.begin(), marks.end(), [](const Mark& a, const Mark& b) {
+      return std::tie(a.combining_class, a.order) < std::tie(b.combining_class, b.order);
+    });
+    for (const Mark& mark : marks) codes[i++] = mark.code;
+    i = end + 1;
   }
 }
 
