@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 #include <sys/mman.h>
+#include <sys/sysinfo.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "base/cgroup.h"
@@ -31,6 +33,13 @@ std::byte* MapHugeAligned(uint64_t bytes) {
   if (tail > 0) munmap(mapping + head + bytes, tail);
   madvise(mapping + head, bytes, MADV_HUGEPAGE);  // a hint: kernels without huge pages refuse it
   return mapping + head;
+}
+
+// For places without /proc: leaves out the page cache, so less than what could be had.
+uint64_t FreeBytes() {
+  struct sysinfo info = {};
+  if (sysinfo(&info) != 0) return kNoMemoryLimit;
+  return uint64_t{info.freeram} * info.mem_unit;
 }
 
 }  // namespace
@@ -70,8 +79,8 @@ uint64_t ResidentBytes() { return ReadKbField("/proc/self/status", "VmRSS").valu
 uint64_t PeakResidentBytes() { return ReadKbField("/proc/self/status", "VmHWM").value_or(0); }
 
 uint64_t AvailableMemoryBytes() {
-  const uint64_t machine = ReadKbField("/proc/meminfo", "MemAvailable").value_or(kNoMemoryLimit);
-  return std::min(machine, CgroupAvailableBytes(""));
+  const std::optional<uint64_t> available = ReadKbField("/proc/meminfo", "MemAvailable");
+  return std::min(available.value_or(FreeBytes()), CgroupAvailableBytes(""));
 }
 
 }  // namespace flashmoe
