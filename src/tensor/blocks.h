@@ -1,7 +1,7 @@
 // The blocks of quantised GGUF tensors, byte for byte as files hold them (little-endian, packed:
 // alignment 1). Each comment gives the value w of element i; f16 fields are bit patterns
 // (tensor/half.h). "Nibbles" in a run of n elements: the low nibbles of n/2 bytes are elements
-// 0..n/2-1, the high ones n/2..n-1. Code tables are in kernels/ref/dequantize_*.cc.
+// 0..n/2-1, the high ones n/2..n-1. Code tables are in kernels/ref/decode_*.cc.
 #pragma once
 
 #include <bit>
@@ -169,8 +169,9 @@ struct BlockIQ1_M {
 
 // --- 256 ternary elements: w = d * (t - 1), t in 0..2 ---
 
-// A byte holds five t as a base-3 fraction of 256; qh four. Digit n of byte m of a run of 32, 16
-// (qs) and 4 (qh) bytes is element run_length * n + m of that run's elements.
+// A byte holds five base-3 digits t (a byte of qh: four), the first the most significant, as a
+// fraction of 256. Runs of 32 and 16 bytes of qs and the 4 of qh each give all first digits, then
+// all second ones, and so on.
 struct BlockTQ1_0 {
   uint8_t qs[48];
   uint8_t qh[4];

@@ -9,6 +9,7 @@ namespace flashmoe {
 
 // GGUF types keep their ggml names. kMlx*: affine groups of MLX safetensors, whose scales and
 // biases lie in tensors of their own.
+// clang-format off
 enum class DType : uint8_t {
   kF32, kF16, kBF16, kF64, kI8, kI16, kI32, kI64,
   kQ4_0, kQ4_1, kQ5_0, kQ5_1, kQ8_0,
@@ -17,13 +18,14 @@ enum class DType : uint8_t {
   kTQ1_0, kTQ2_0, kMXFP4, kNVFP4, kQ1_0, kQ2_0,
   kMlx2, kMlx4, kMlx6, kMlx8,
 };
+// clang-format on
 inline constexpr int kDTypeCount = static_cast<int>(DType::kMlx8) + 1;
 
 struct DTypeInfo {
-  std::string_view name;      // "Q4_K", "BF16", "MLX4"
-  int32_t block_elements;     // elements in a block, along a row
-  int32_t block_bytes;        // bytes of a block (MLX: of the packed integers alone)
-  int32_t ggml_id;            // -1: not a GGUF type
+  std::string_view name;   // "Q4_K", "BF16", "MLX4"
+  int32_t block_elements;  // elements in a block, along a row
+  int32_t block_bytes;     // bytes of a block (MLX: of the packed integers alone)
+  int32_t ggml_id;         // -1: not a GGUF type
 };
 const DTypeInfo& GetInfo(DType type);
 
