@@ -1,0 +1,164 @@
+#include "apps/flashmoe/command_line.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "base/units.h"
+#include "kernels/kernels.h"
+
+namespace flashmoe::cli {
+namespace {
+
+constexpr uint64_t kTextBytesMax = uint64_t{1} << 30;
+
+CancelFlag interrupted;
+
+extern "C" void OnInterrupt(int signal_number) {
+  if (interrupted.IsSet()) _exit(128 + signal_number);
+  interrupted.Set();
+}
+
+// Installed programs keep the model in ../share; those of a build folder take the source tree's.
+std::string BundledModel() {
+  std::error_code ignored;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", ignored);
+  const auto installed = (program.parent_path() / FLASHMOE_INSTALLED_MODEL).lexically_normal();
+  return std::filesystem::exists(installed, ignored) ? installed.string() : FLASHMOE_BUNDLED_MODEL;
+}
+
+Result<std::string> ReadStream(std::FILE* stream, const std::string& name) {
+  std::string text;
+  char buffer[1 << 16];
+  while (true) {
+    const size_t count = std::fread(buffer, 1, sizeof buffer, stream);
+    text.append(buffer, count);
+    if (text.size() > kTextBytesMax) {
+      return InvalidInput("the text is longer than 1 GiB", name, "give a shorter one");
+    }
+    if (count < sizeof buffer) break;
+  }
+  if (std::ferror(stream)) return Fail(ErrorCode::kIo, "reading failed", name);
+  return text;
+}
+
+}  // namespace
+
+int Report(const Error& error) {
+  ClearProgress();
+  std::string line = error.ToString();
+  for (char& c : line) {
+    if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) c = ' ';  // names from hostile files
+  }
+  fmt::print(stderr, "flashmoe: error: {}\n", line);
+  return error.code == ErrorCode::kCancelled ? kInterrupted : kFailed;
+}
+
+const CancelFlag& InstallInterruptHandler() {
+  struct sigaction action = {};
+  action.sa_handler = OnInterrupt;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+  signal(SIGPIPE, SIG_IGN);  // a closed pipe is seen at the next write
+  return interrupted;
+}
+
+Result<std::string> ReadText(const std::string& path) {
+  if (path == "-") return ReadStream(stdin, "standard input");
+  if (std::filesystem::is_directory(path)) {
+    return InvalidInput("this is a folder, not a text", path, "name a file");
+  }
+  std::FILE* file = std::fopen(path.c_str(), "rb");
+  if (file == nullptr) {
+    return Fail(ErrorCode::kNotFound, fmt::format("cannot open the file: {}", strerror(errno)),
+                path, "check the path");
+  }
+  auto text = ReadStream(file, path);
+  std::fclose(file);
+  return text;
+}
+
+void AddModelOption(CLI::App& app, std::string& model) {
+  app.add_option("-m,--model", model,
+                 "GGUF file (any part of a split), or folder with a Hugging Face or MLX model; "
+                 "default: the bundled demo model")
+      ->type_name("PATH");
+}
+
+Result<std::unique_ptr<ModelFile>> OpenModel(const std::string& model) {
+  return ModelFile::Open(model.empty() ? BundledModel() : model);
+}
+
+void AddEngineOptions(CLI::App& app, EngineFlags& flags) {
+  AddModelOption(app, flags.model);
+  app.add_option("--memory", flags.memory,
+                 "Budget for everything the process holds, e.g. 6GiB or 800MB; default: what the "
+                 "machine and its cgroup can spare")
+      ->type_name("SIZE");
+  app.add_option("-t,--threads", flags.threads, "Threads that compute; default: all CPUs")
+      ->check(CLI::Range(1, 1024));
+  app.add_option("-c,--ctx,--ctx-size", flags.context, "Positions of context to make room for")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 26));
+  app.add_option("--io", flags.io, "How experts are read: auto, uring, pread or mmap")
+      ->capture_default_str();
+  app.add_option("--isa", flags.isa, "Instruction set: auto, scalar, avx2 or avx512")
+      ->capture_default_str();
+  app.add_option("--kv", flags.kv, "Keys and values as f16 or f32; auto: f16, scalar f32")
+      ->check(CLI::IsMember({"auto", "f16", "f32"}))
+      ->capture_default_str();
+  app.add_option("--experts-per-token", flags.experts_per_token,
+                 "Deviate from the number of experts the model was trained with: faster or slower, "
+                 "but no longer the same model")
+      ->check(CLI::Range(1, 1 << 14));
+}
+
+Result<EngineOptions> MakeEngineOptions(const EngineFlags& flags) {
+  EngineOptions options;
+  if (!flags.memory.empty()) {
+    FM_ASSIGN_OR_RETURN(options.memory_bytes, ParseBytes(flags.memory));
+    if (options.memory_bytes == 0) {
+      return InvalidInput("a budget of 0 bytes holds nothing", "--memory", "give e.g. 6GiB");
+    }
+  }
+  FM_ASSIGN_OR_RETURN(options.io, ReaderKindFromName(flags.io));
+  FM_RETURN_IF_ERROR(SelectKernels(flags.isa));
+  options.isa = flags.isa;
+  options.threads = flags.threads;
+  options.context = flags.context;
+  options.experts_per_token = flags.experts_per_token;
+  if (flags.kv != "auto") options.kv = flags.kv == "f16" ? KvType::kF16 : KvType::kF32;
+  return options;
+}
+
+void PrintJson(const nlohmann::ordered_json& value) {
+  using Json = nlohmann::ordered_json;
+  fmt::print("{}\n", value.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
+nlohmann::ordered_json PlanToJson(const EnginePlan& plan) {
+  const MemoryPlan& memory = plan.memory;
+  return {{"text", plan.ToString()},
+          {"budget_bytes", memory.budget},
+          {"budget_given", memory.budget_given},
+          {"process_bytes", memory.process},
+          {"dense_bytes", memory.dense},
+          {"state_bytes", memory.state},
+          {"scratch_bytes", memory.scratch},
+          {"expert_bytes", memory.experts},
+          {"slots", memory.slots},
+          {"slots_all", memory.slots_all},
+          {"context", memory.context},
+          {"chunk_tokens", memory.chunk_tokens},
+          {"reader", plan.reader},
+          {"kernels", plan.kernels},
+          {"kv", plan.kv},
+          {"threads", plan.threads},
+          {"experts_per_token", plan.experts_per_token},
+          {"experts_as_trained", plan.experts_as_trained}};
+}
+
+}  // namespace flashmoe::cli

@@ -1,0 +1,62 @@
+// What the subcommands share: options, errors, the terminal.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "base/cancel.h"
+#include "base/progress.h"
+#include "base/status.h"
+#include "engine/engine.h"
+#include "format/model_file.h"
+
+namespace flashmoe::cli {
+
+// Exit codes: 0 fine, 1 an error that stderr names, 2 wrong usage, 130 interrupted.
+inline constexpr int kFailed = 1;
+inline constexpr int kInterrupted = 130;
+
+// Prints "flashmoe: error: ..." as one line on stderr; returns kFailed.
+int Report(const Error& error);
+
+// Set by the first SIGINT or SIGTERM; a second one ends the process at once.
+const CancelFlag& InstallInterruptHandler();
+
+// Reads a whole file, or standard input for "-". Bounded: 1 GiB.
+Result<std::string> ReadText(const std::string& path);
+
+// -m, --model; without it the bundled model.
+void AddModelOption(CLI::App& app, std::string& model);
+Result<std::unique_ptr<ModelFile>> OpenModel(const std::string& model);
+
+// --memory, --threads, --ctx, --io, --isa, --kv, --experts-per-token.
+struct EngineFlags {
+  std::string model, memory, io = "auto", isa = "auto", kv = "auto";
+  int threads = 0;
+  int64_t context = 0;
+  int experts_per_token = 0;
+};
+void AddEngineOptions(CLI::App& app, EngineFlags& flags);
+Result<EngineOptions> MakeEngineOptions(const EngineFlags& flags);
+
+// A bar on stderr for what takes longer than a moment; nothing unless stderr is a terminal.
+ProgressFn TerminalProgress();
+// Takes the bar away, if one stands there.
+void ClearProgress();
+
+// JSON on stdout, one object and a newline; broken UTF-8 is replaced.
+void PrintJson(const nlohmann::ordered_json& value);
+
+nlohmann::ordered_json PlanToJson(const EnginePlan& plan);
+
+// The subcommands. Each registers itself and stores its exit code through `exit_code`.
+void AddRun(CLI::App& app, int& exit_code);
+void AddEval(CLI::App& app, int& exit_code);
+void AddInfo(CLI::App& app, int& exit_code);
+void AddTokenize(CLI::App& app, int& exit_code);
+void AddPrompt(CLI::App& app, int& exit_code);
+
+}  // namespace flashmoe::cli

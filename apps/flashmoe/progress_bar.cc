@@ -1,0 +1,60 @@
+// A progress bar on stderr, drawn only when stderr is a terminal and the work takes a while.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "apps/flashmoe/command_line.h"
+#include "base/clock.h"
+#include "base/units.h"
+
+namespace flashmoe::cli {
+namespace {
+
+constexpr double kPatienceSeconds = 0.5;  // nothing is drawn for what is done sooner
+constexpr double kRedrawSeconds = 0.1;
+constexpr int kWidth = 30;
+
+struct Bar {
+  std::string stage;
+  double began = 0;
+  double drawn = 0;
+  bool visible = false;
+};
+Bar bar;
+
+std::string Amount(const Progress& p) {
+  const bool bytes = std::string_view(p.stage) == "loading";
+  if (bytes) return fmt::format("{} of {}", FormatBytes(p.done), FormatBytes(p.total));
+  return fmt::format("{} of {} tokens", p.done, p.total);
+}
+
+void Draw(const Progress& p) {
+  const double now = NowSeconds();
+  if (bar.stage != p.stage) bar = {p.stage, now, 0, bar.visible};
+  if (now - bar.began < kPatienceSeconds || now - bar.drawn < kRedrawSeconds) return;
+  const double part = p.total > 0 ? static_cast<double>(p.done) / static_cast<double>(p.total) : 0;
+  const int filled = static_cast<int>(part * kWidth);
+  fmt::print(stderr, "\r\x1b[K{} [{}{}] {:.0f} %, {}, {:.0f} s", p.stage,
+             std::string(filled, '='), std::string(kWidth - filled, ' '), part * 100, Amount(p),
+             now - bar.began);
+  std::fflush(stderr);
+  bar.drawn = now;
+  bar.visible = true;
+}
+
+}  // namespace
+
+ProgressFn TerminalProgress() {
+  if (isatty(STDERR_FILENO) == 0) return {};
+  return Draw;
+}
+
+void ClearProgress() {
+  if (!bar.visible) return;
+  fmt::print(stderr, "\r\x1b[K");
+  std::fflush(stderr);
+  bar = {};
+}
+
+}  // namespace flashmoe::cli

@@ -1,0 +1,155 @@
+#include "engine/engine.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/memory.h"
+#include "base/units.h"
+#include "engine/session.h"
+
+namespace flashmoe {
+namespace {
+
+const char* Name(KvType type) { return type == KvType::kF16 ? "f16" : "f32"; }
+
+Result<int> ExpertsPerToken(const ModelConfig& config, int asked) {
+  if (asked == 0) return config.experts_per_token;
+  if (asked < 0 || asked > config.experts) {
+    return InvalidInput(fmt::format("{} experts a token of {} a layer", asked, config.experts), {},
+                        fmt::format("the model was trained with {}", config.experts_per_token));
+  }
+  return asked;
+}
+
+struct Opened {
+  ModelConfig config;
+  WeightMap map;
+  int experts_per_token = 0;
+};
+
+Result<Opened> ReadGeometry(const ModelFile& file, int experts_per_token) {
+  Opened opened;
+  FM_ASSIGN_OR_RETURN(opened.config, ReadConfig(file));
+  FM_ASSIGN_OR_RETURN(opened.map, MapWeights(file, opened.config));
+  FM_ASSIGN_OR_RETURN(opened.experts_per_token,
+                      ExpertsPerToken(opened.config, experts_per_token));
+  return opened;
+}
+
+PlanInputs MakeInputs(const Opened& opened, const EngineOptions& options, KvType kv, int threads) {
+  const ModelConfig& c = opened.config;
+  const int k = opened.experts_per_token;
+  const StateShape shape = Model::Shape(c, 0, kv);
+  const auto scratch = [&](int64_t tokens, int64_t context) {
+    return Workspace::Bytes(c, tokens, context, k, threads);
+  };
+  PlanInputs in;
+  in.budget = options.memory_bytes;
+  in.available = AvailableMemoryBytes();
+  in.process = ResidentBytes();
+  in.dense = Weights::ResidentBytes(opened.map);
+  in.state_fixed = shape.fixed_bytes();
+  in.state_per_position = shape.bytes_per_position();
+  in.scratch_fixed = scratch(0, 0) + uint64_t(c.vocab_rows) * 3 * sizeof(float);
+  in.scratch_per_token = scratch(1, 0) - scratch(0, 0);
+  in.scratch_per_position = scratch(0, 1) - scratch(0, 0);
+  in.slot = opened.map.experts.max_slot_bytes();
+  in.slots_min = ExpertStore::MinSlots(opened.map.experts, k);
+  in.slots_all = uint64_t(c.layers) * uint64_t(c.experts);
+  in.context = options.context;
+  in.context_needed = options.context_needed;
+  in.context_max = c.context_max;
+  return in;
+}
+
+}  // namespace
+
+std::string EnginePlan::ToString() const {
+  std::string text = fmt::format(
+      "{} of {}: weights every token uses {}, experts {} ({} of {} resident at once), "
+      "state of {} positions {} ({}), scratch {}, program {}. Prompts in chunks of {} tokens. "
+      "Reading by {}, computing with {} on {} thread{}, {} experts a token{}.",
+      FormatBytes(memory.total()), FormatBytes(memory.budget), FormatBytes(memory.dense),
+      FormatBytes(memory.experts), memory.slots, memory.slots_all, memory.context,
+      FormatBytes(memory.state), kv, FormatBytes(memory.scratch), FormatBytes(memory.process),
+      memory.chunk_tokens, reader, kernels, threads, threads == 1 ? "" : "s", experts_per_token,
+      experts_as_trained ? "" : " (NOT as trained: answers differ from the model's)");
+  return text;
+}
+
+Result<std::unique_ptr<Engine>> Engine::Load(std::unique_ptr<ModelFile> file, TextModel text,
+                                             const EngineOptions& options,
+                                             const ProgressFn& progress) {
+  FM_ASSIGN_OR_RETURN(Opened opened, ReadGeometry(*file, options.experts_per_token));
+  FM_ASSIGN_OR_RETURN(const KernelTable* kernels, SelectKernels(options.isa));
+  file->ReleaseText();
+  const KvType kv = options.kv.value_or(kernels == &ScalarKernels() ? KvType::kF32 : KvType::kF16);
+  const int threads = options.threads > 0 ? options.threads : AvailableCpus();
+
+  std::unique_ptr<Engine> engine(new Engine(std::move(file), std::move(text)));
+  EnginePlan& plan = engine->plan_;
+  FM_ASSIGN_OR_RETURN(plan.memory, MakePlan(MakeInputs(opened, options, kv, threads)));
+  plan.kernels = kernels->name;
+  plan.kv = Name(kv);
+  plan.threads = threads;
+  plan.experts_per_token = opened.experts_per_token;
+  plan.experts_as_trained = opened.experts_per_token == opened.config.experts_per_token;
+
+  ReaderOptions reader;
+  reader.kind = options.io;
+  FM_ASSIGN_OR_RETURN(Weights weights,
+                      Weights::Load(opened.map, reader, progress, options.cancel));
+  StoreOptions store_options;
+  store_options.slots = plan.memory.slots;
+  store_options.experts_per_token = opened.experts_per_token;
+  FM_ASSIGN_OR_RETURN(std::unique_ptr<ExpertStore> store,
+                      ExpertStore::Create(std::move(opened.map.experts), store_options, reader));
+  plan.reader = store->reader().name();
+
+  ModelOptions model;
+  model.kernels = kernels;
+  model.threads = threads;
+  model.chunk_tokens = plan.memory.chunk_tokens;
+  model.context = plan.memory.context;
+  model.experts_per_token = opened.experts_per_token;
+  model.kv_type = kv;
+  model.cancel = options.cancel;
+  engine->model_ = std::make_unique<Model>(std::move(opened.config), std::move(weights),
+                                           std::move(store), model);
+  return engine;
+}
+
+Result<Session> Engine::NewSession() {
+  const ModelOptions& options = model_->options();
+  FM_ASSIGN_OR_RETURN(
+      SequenceState state,
+      SequenceState::Create(Model::Shape(model_->config(), options.context, options.kv_type)));
+  return Session(*model_, std::move(state));
+}
+
+int32_t Engine::valid_vocab() const {
+  return std::min(model_->config().vocab_rows, text_.tokenizer.vocab_size());
+}
+
+Result<ModelFacts> Inspect(const ModelFile& file, int experts_per_token, KvType kv) {
+  FM_ASSIGN_OR_RETURN(Opened opened, ReadGeometry(file, experts_per_token));
+  const ExpertCatalog& experts = opened.map.experts;
+  const StateShape shape = Model::Shape(opened.config, 0, kv);
+  ModelFacts facts;
+  facts.file_bytes = file.total_bytes();
+  facts.dense_bytes = Weights::ResidentBytes(opened.map);
+  facts.expert_bytes_total = experts.total_bytes();
+  facts.slot_bytes = experts.max_slot_bytes();
+  for (int layer = 0; layer < experts.layers(); ++layer) {
+    facts.expert_bytes = std::max(facts.expert_bytes, experts.expert_bytes(layer));
+    facts.expert_bytes_token +=
+        experts.expert_bytes(layer) * static_cast<uint64_t>(opened.experts_per_token);
+  }
+  facts.state_fixed_bytes = shape.fixed_bytes();
+  facts.state_position_bytes = shape.bytes_per_position();
+  facts.config = std::move(opened.config);
+  return facts;
+}
+
+}  // namespace flashmoe

@@ -1,0 +1,94 @@
+// The boundary of the library: an engine is a loaded model, a session one mutable timeline of
+// tokens. Command line, server and C API are thin faces on this.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/cancel.h"
+#include "base/progress.h"
+#include "base/status.h"
+#include "engine/memory_plan.h"
+#include "engine/text_model.h"
+#include "format/model_file.h"
+#include "io/async_reader.h"
+#include "model/model.h"
+
+namespace flashmoe {
+
+struct EngineOptions {
+  uint64_t memory_bytes = 0;     // 0: what the machine can spare
+  int threads = 0;               // 0: the CPUs this process may use
+  int64_t context = 0;           // 0: chosen by the plan
+  int64_t context_needed = 0;    // positions the first request will use, if known
+  ReaderKind io = ReaderKind::kAuto;
+  std::string isa = "auto";      // a kernel table
+  std::optional<KvType> kv;      // nullopt: F16, with the scalar table F32
+  int experts_per_token = 0;     // 0: as trained; anything else changes what the model computes
+  const CancelFlag* cancel = nullptr;  // ends loading and forward passes; may be null
+};
+
+// What was decided at start, in words and numbers.
+struct EnginePlan {
+  MemoryPlan memory;
+  std::string reader;   // "uring direct"
+  std::string kernels;  // "avx512"
+  std::string kv;       // "f16"
+  int threads = 0;
+  int experts_per_token = 0;
+  bool experts_as_trained = true;
+
+  std::string ToString() const;  // one paragraph for a person
+};
+
+// What the model consists of, known without loading it.
+struct ModelFacts {
+  ModelConfig config;
+  uint64_t file_bytes = 0;
+  uint64_t dense_bytes = 0;         // held in memory
+  uint64_t expert_bytes_total = 0;
+  uint64_t expert_bytes_token = 0;  // a token's experts, all read
+  uint64_t expert_bytes = 0;        // of one expert, the largest layer's
+  uint64_t slot_bytes = 0;
+  uint64_t state_fixed_bytes = 0;
+  uint64_t state_position_bytes = 0;
+};
+
+class Session;
+
+// Not thread-safe: one thread drives an engine and its sessions.
+class Engine {
+ public:
+  // Reads the dense weights; the experts stay in the file, which the engine keeps open. `text` is
+  // LoadTextModel(*file): callers use it before, to learn how long their prompt is.
+  static Result<std::unique_ptr<Engine>> Load(std::unique_ptr<ModelFile> file, TextModel text,
+                                              const EngineOptions& options,
+                                              const ProgressFn& progress = {});
+
+  // A sequence of its own, at position 0. The plan has room for one.
+  Result<Session> NewSession();
+
+  const EnginePlan& plan() const { return plan_; }
+  const TextModel& text() const { return text_; }
+  Model& model() { return *model_; }
+  // Ids at and above this are padding rows.
+  int32_t valid_vocab() const;
+
+ private:
+  Engine(std::unique_ptr<ModelFile> file, TextModel text)
+      : file_(std::move(file)), text_(std::move(text)) {}
+
+  std::unique_ptr<ModelFile> file_;
+  TextModel text_;
+  EnginePlan plan_;
+  std::unique_ptr<Model> model_;
+};
+
+// `experts_per_token` 0: as trained.
+Result<ModelFacts> Inspect(const ModelFile& file, int experts_per_token, KvType kv);
+
+}  // namespace flashmoe

@@ -1,0 +1,52 @@
+// A prompt to an answer, token by token.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/cancel.h"
+#include "base/progress.h"
+#include "base/status.h"
+#include "engine/engine.h"
+#include "engine/session.h"
+#include "sample/sampler.h"
+
+namespace flashmoe {
+
+struct GenerateRequest {
+  std::vector<int32_t> prompt;
+  SamplingParams sampling;
+  int64_t max_tokens = -1;         // -1: until the model stops or the context ends
+  std::vector<std::string> stop;   // strings that end the answer and are not part of it
+  bool ignore_stop_tokens = false;  // for benchmarks
+};
+
+enum class FinishReason { kStop, kLength, kCancelled };
+std::string_view Name(FinishReason reason);  // "stop", "length", "cancelled"
+
+struct GenerateResult {
+  std::vector<int32_t> tokens;  // with the stop token, if one ended the answer
+  std::string text;             // without it
+  FinishReason finish = FinishReason::kStop;
+  int64_t prompt_tokens = 0;
+  int64_t prompt_tokens_reused = 0;  // of these, held by the session already
+  double ttft_s = 0;                 // until the first token was chosen
+  double decode_s = 0;               // from then to the end
+
+  double prefill_tokens_per_s() const;
+  double decode_tokens_per_s() const;
+};
+
+// `on_text` gets whole UTF-8 characters as they come; returning false ends the answer. After an
+// error the session is as Session::Sync leaves it. A set `cancel` ends the answer where it is: the
+// result then holds what there was.
+Result<GenerateResult> Generate(Engine& engine, Session& session, const GenerateRequest& request,
+                                const std::function<bool(std::string_view)>& on_text,
+                                const ProgressFn& progress = {},
+                                const CancelFlag* cancel = nullptr);
+
+}  // namespace flashmoe

@@ -1,0 +1,95 @@
+#include "engine/memory_plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/units.h"
+
+namespace flashmoe {
+namespace {
+
+constexpr int64_t kChunkUnit = 64;
+constexpr int64_t kChunkMax = 512;
+constexpr int64_t kContextDefault = 8192;
+constexpr int64_t kContextLeast = 1024;
+// For the allocator's own needs and what grows a little while running.
+constexpr uint64_t kSlack = 2 << 20;
+
+// Leaves the system something to breathe with: a tenth, at least 128 MiB, never more than a quarter.
+uint64_t Spare(uint64_t available) {
+  const uint64_t reserve = std::max<uint64_t>(available / 10, 128 << 20);
+  return available - std::min(reserve, available / 4);
+}
+
+uint64_t StateBytes(const PlanInputs& in, int64_t context) {
+  return in.state_fixed + static_cast<uint64_t>(context) * in.state_per_position;
+}
+
+uint64_t ScratchBytes(const PlanInputs& in, int64_t context, int64_t chunk) {
+  return in.scratch_fixed + static_cast<uint64_t>(context) * in.scratch_per_position +
+         static_cast<uint64_t>(chunk) * in.scratch_per_token;
+}
+
+// Everything but experts.
+uint64_t Base(const PlanInputs& in, int64_t context, int64_t chunk) {
+  return in.process + kSlack + in.dense + StateBytes(in, context) +
+         ScratchBytes(in, context, chunk);
+}
+
+// As much context as fits into an eighth of what the dense weights leave, within what is useful.
+int64_t ChooseContext(const PlanInputs& in, uint64_t budget) {
+  if (in.context > 0) return std::min(in.context, in.context_max);
+  const int64_t least = std::min(in.context_max, std::max(in.context_needed, kContextLeast));
+  const uint64_t taken = in.process + kSlack + in.dense;
+  const uint64_t share = budget > taken ? (budget - taken) / 8 : 0;
+  int64_t context = std::min(in.context_max, std::max(least, kContextDefault));
+  while (context > least && StateBytes(in, context) > share) context = std::max(least, context / 2);
+  return context;
+}
+
+}  // namespace
+
+Result<MemoryPlan> MakePlan(const PlanInputs& in) {
+  MemoryPlan plan;
+  plan.budget_given = in.budget > 0;
+  plan.budget = plan.budget_given ? in.budget : in.process + Spare(in.available);
+  plan.context = ChooseContext(in, plan.budget);
+  plan.slots_all = in.slots_all;
+
+  const uint64_t floor_experts = in.slots_min * in.slot;
+  const uint64_t least = Base(in, plan.context, kChunkUnit) + floor_experts;
+  if (plan.budget < least) {
+    return Fail(
+        ErrorCode::kOutOfMemory,
+        fmt::format("{} of memory {} too little for this model: it needs {} (weights every token "
+                    "uses {}, one token's experts {}, {} positions of context {}, program and "
+                    "scratch {})",
+                    FormatBytes(plan.budget), plan.budget_given ? "are" : "can be spared, which is",
+                    FormatBytes(least), FormatBytes(in.dense), FormatBytes(floor_experts),
+                    plan.context, FormatBytes(StateBytes(in, plan.context)),
+                    FormatBytes(least - in.dense - floor_experts - StateBytes(in, plan.context))),
+        {},
+        fmt::format("pass --memory {}MB or more{}", (least + 999'999) / 1'000'000,
+                    plan.context > kContextLeast ? ", or a smaller --ctx" : ""));
+  }
+
+  // Longer chunks read each expert less often; they may take a quarter of what is above the floor.
+  const uint64_t above = plan.budget - least;
+  int64_t chunk = kChunkMax;
+  while (chunk > kChunkUnit &&
+         static_cast<uint64_t>(chunk - kChunkUnit) * in.scratch_per_token > above / 4) {
+    chunk -= kChunkUnit;
+  }
+  plan.chunk_tokens = chunk;
+  plan.process = in.process + kSlack;
+  plan.dense = in.dense;
+  plan.state = StateBytes(in, plan.context);
+  plan.scratch = ScratchBytes(in, plan.context, chunk);
+  const uint64_t left = plan.budget - Base(in, plan.context, chunk);
+  plan.slots = in.slot == 0 ? in.slots_all : std::min(in.slots_all, left / in.slot);
+  plan.experts = plan.slots * in.slot;
+  return plan;
+}
+
+}  // namespace flashmoe

@@ -1,0 +1,47 @@
+// What is kept in memory and what stays on disk. Decided once, before anything big is allocated;
+// printed; never exceeded afterwards.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/status.h"
+
+namespace flashmoe {
+
+// What a plan is made from. All sizes in bytes.
+struct PlanInputs {
+  uint64_t budget = 0;           // of everything the process holds; 0: what the machine can spare
+  uint64_t available = 0;        // that the machine and its cgroup can still give
+  uint64_t process = 0;          // held already: program, tokenizer, tables
+  uint64_t dense = 0;            // weights that every token needs
+  uint64_t state_fixed = 0;      // recurrent state of a sequence
+  uint64_t state_per_position = 0;
+  uint64_t scratch_per_token = 0;  // of a chunk of the prompt
+  uint64_t scratch_fixed = 0;      // without the part that grows with the context
+  uint64_t scratch_per_position = 0;
+  uint64_t slot = 0;             // an expert in memory
+  uint64_t slots_min = 0;        // one token's working set
+  uint64_t slots_all = 0;        // every expert of the model
+  int64_t context = 0;           // positions asked for; 0: chosen here
+  int64_t context_needed = 0;    // positions that the request at hand will use, if known
+  int64_t context_max = 0;       // that the model knows
+};
+
+struct MemoryPlan {
+  uint64_t budget = 0;
+  bool budget_given = false;
+  uint64_t process = 0, dense = 0, state = 0, scratch = 0, experts = 0;
+  uint64_t slots = 0, slots_all = 0;
+  int64_t context = 0;
+  int64_t chunk_tokens = 0;
+
+  uint64_t total() const { return process + dense + state + scratch + experts; }
+  bool all_resident() const { return slots == slots_all; }
+};
+
+// The prompt is taken in chunks of a multiple of 64 tokens, so that results do not depend on the
+// budget. Fails with the smallest budget that would do.
+Result<MemoryPlan> MakePlan(const PlanInputs& inputs);
+
+}  // namespace flashmoe

@@ -1,0 +1,61 @@
+// One timeline of tokens and the model's state at its end. Callers hand over whole prefixes; the
+// session extends what it has or starts again.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/progress.h"
+#include "base/status.h"
+#include "model/model.h"
+#include "state/sequence_state.h"
+
+namespace flashmoe {
+
+class Session {
+ public:
+  Session(Model& model, SequenceState state)
+      : model_(&model), state_(std::move(state)), logits_(model.config().vocab_rows) {}
+
+  // Makes the timeline equal `tokens` and computes the logits after the last one. If they begin
+  // with what the session holds, only the rest is computed. REQUIRES: not empty. Fails if they
+  // exceed the context or an id is out of range, and as Model::Forward does; then the session is
+  // empty.
+  Status Sync(std::span<const int32_t> tokens, const ProgressFn& progress = {});
+
+  // Adds one token. As Sync.
+  Status Append(int32_t token);
+
+  // Called with each token's position and the logits after it.
+  using LogitsFn = std::function<void(int64_t, std::span<const float>)>;
+  // As Sync from an empty timeline, with the logits of every position.
+  Status Evaluate(std::span<const int32_t> tokens, const LogitsFn& on_logits,
+                  const ProgressFn& progress = {});
+
+  const std::vector<int32_t>& tokens() const { return tokens_; }
+  int64_t context() const { return state_.context(); }
+  // After the last token. The caller may scribble on them.
+  std::span<float> logits() { return logits_; }
+
+  struct Snapshot {
+    std::vector<int32_t> tokens;
+    std::vector<float> logits;
+    StateSnapshot state;
+  };
+  Snapshot Save() const { return {tokens_, logits_, state_.Save()}; }
+  void Restore(const Snapshot& snapshot);
+  void Reset();
+
+ private:
+  Status CheckTokens(std::span<const int32_t> tokens) const;
+  Status Feed(std::span<const int32_t> tokens, const LogitsFn* on_logits,
+              const ProgressFn& progress);
+
+  Model* model_;
+  SequenceState state_;
+  std::vector<int32_t> tokens_;
+  std::vector<float> logits_;
+};
+
+}  // namespace flashmoe
