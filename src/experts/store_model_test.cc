@@ -239,8 +239,8 @@ TEST_P(StoreModelTest, RandomRequests) {
   for (int step = 0; step < 2000; ++step) {
     if (step % 50 == 0) {
       const bool failing = step % 200 == 150;
-      sim_->set_options({.error_rate = failing ? 0.05 : 0,
-                         .early_end_rate = failing ? 0.02 : 0,
+      sim_->set_options({.error_rate = failing ? 0.2 : 0,
+                         .early_end_rate = failing ? 0.05 : 0,
                          .split_rate = step % 100 == 0 ? 0.3 : 0,
                          .hold_rate = step % 150 == 0 ? 0.6 : 0.1,
                          .jitter_s = step % 1000 == 0 ? 0.0005 : 0});

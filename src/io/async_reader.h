@@ -32,9 +32,9 @@ constexpr uint64_t SlotBytes(uint64_t offset, uint64_t bytes) {
 struct ReadRequest {
   const File* file = nullptr;  // outlives the read
   uint64_t offset = 0;
-  uint64_t bytes = 0;          // > 0
+  uint64_t bytes = 0;  // > 0
   std::byte* dest = nullptr;
-  uint64_t tag = 0;            // returned with the completion
+  uint64_t tag = 0;  // returned with the completion
 };
 
 struct ReadCompletion {
@@ -70,7 +70,7 @@ Result<ReaderKind> ReaderKindFromName(std::string_view name);  // "auto", "uring
 
 struct ReaderOptions {
   ReaderKind kind = ReaderKind::kAuto;  // kAuto: io_uring where it is permitted, else pread
-  bool direct = true;   // O_DIRECT for files that have it; false: through the page cache
+  bool direct = true;    // O_DIRECT for files that have it; false: through the page cache
   int queue_depth = 32;  // reads at the device at once
   // Memory that reads will land in, for registration with io_uring; registration is skipped
   // silently where the lock limit forbids it. May be empty.
