@@ -175,7 +175,7 @@ class Parser {
     FM_RETURN_IF_ERROR(CheckNames(entries));
     FM_RETURN_IF_ERROR(Place(entries));
     for (Entry& entry : entries) FM_RETURN_IF_ERROR(AddTensor(entry));
-    std::ranges::stable_sort(part_.tensors, {}, &TensorInfo::offset);
+    std::ranges::sort(part_.tensors, {}, &TensorInfo::offset);
     return std::move(part_);
   }
 
