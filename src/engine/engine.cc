@@ -32,8 +32,7 @@ Result<Opened> ReadGeometry(const ModelFile& file, int experts_per_token) {
   Opened opened;
   FM_ASSIGN_OR_RETURN(opened.config, ReadConfig(file));
   FM_ASSIGN_OR_RETURN(opened.map, MapWeights(file, opened.config));
-  FM_ASSIGN_OR_RETURN(opened.experts_per_token,
-                      ExpertsPerToken(opened.config, experts_per_token));
+  FM_ASSIGN_OR_RETURN(opened.experts_per_token, ExpertsPerToken(opened.config, experts_per_token));
   return opened;
 }
 
@@ -98,8 +97,7 @@ Result<std::unique_ptr<Engine>> Engine::Load(std::unique_ptr<ModelFile> file, Te
 
   ReaderOptions reader;
   reader.kind = options.io;
-  FM_ASSIGN_OR_RETURN(Weights weights,
-                      Weights::Load(opened.map, reader, progress, options.cancel));
+  FM_ASSIGN_OR_RETURN(Weights weights, Weights::Load(opened.map, reader, progress, options.cancel));
   StoreOptions store_options;
   store_options.slots = plan.memory.slots;
   store_options.experts_per_token = opened.experts_per_token;

@@ -21,14 +21,14 @@
 namespace flashmoe {
 
 struct EngineOptions {
-  uint64_t memory_bytes = 0;     // 0: what the machine can spare
-  int threads = 0;               // 0: the CPUs this process may use
-  int64_t context = 0;           // 0: chosen by the plan
-  int64_t context_needed = 0;    // positions the first request will use, if known
+  uint64_t memory_bytes = 0;   // 0: what the machine can spare
+  int threads = 0;             // 0: the CPUs this process may use
+  int64_t context = 0;         // 0: chosen by the plan
+  int64_t context_needed = 0;  // positions the first request will use, if known
   ReaderKind io = ReaderKind::kAuto;
-  std::string isa = "auto";      // a kernel table
-  std::optional<KvType> kv;      // nullopt: F16, with the scalar table F32
-  int experts_per_token = 0;     // 0: as trained; anything else changes what the model computes
+  std::string isa = "auto";   // a kernel table
+  std::optional<KvType> kv;   // nullopt: F16, with the scalar table F32
+  int experts_per_token = 0;  // 0: as trained; anything else changes what the model computes
   const CancelFlag* cancel = nullptr;  // ends loading and forward passes; may be null
 };
 
@@ -49,7 +49,7 @@ struct EnginePlan {
 struct ModelFacts {
   ModelConfig config;
   uint64_t file_bytes = 0;
-  uint64_t dense_bytes = 0;         // held in memory
+  uint64_t dense_bytes = 0;  // held in memory
   uint64_t expert_bytes_total = 0;
   uint64_t expert_bytes_token = 0;  // a token's experts, all read
   uint64_t expert_bytes = 0;        // of one expert, the largest layer's

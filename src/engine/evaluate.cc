@@ -14,8 +14,7 @@ double LogSumExp(std::span<const float> logits) {
   return largest + std::log(sum);
 }
 
-std::vector<std::pair<int32_t, double>> Best(std::span<const float> logits, double log_sum,
-                                             int n) {
+std::vector<std::pair<int32_t, double>> Best(std::span<const float> logits, double log_sum, int n) {
   std::vector<int32_t> ids(logits.size());
   std::iota(ids.begin(), ids.end(), 0);
   const auto middle = ids.begin() + std::min<int64_t>(n, static_cast<int64_t>(ids.size()));

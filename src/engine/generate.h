@@ -20,8 +20,8 @@ namespace flashmoe {
 struct GenerateRequest {
   std::vector<int32_t> prompt;
   SamplingParams sampling;
-  int64_t max_tokens = -1;         // -1: until the model stops or the context ends
-  std::vector<std::string> stop;   // strings that end the answer and are not part of it
+  int64_t max_tokens = -1;          // -1: until the model stops or the context ends
+  std::vector<std::string> stop;    // strings that end the answer and are not part of it
   bool ignore_stop_tokens = false;  // for benchmarks
 };
 

@@ -16,7 +16,8 @@ constexpr int64_t kContextLeast = 1024;
 // For the allocator's own needs and what grows a little while running.
 constexpr uint64_t kSlack = 2 << 20;
 
-// Leaves the system something to breathe with: a tenth, at least 128 MiB, never more than a quarter.
+// Leaves the system something to breathe with: a tenth, at least 128 MiB, never more than a
+// quarter.
 uint64_t Spare(uint64_t available) {
   const uint64_t reserve = std::max<uint64_t>(available / 10, 128 << 20);
   return available - std::min(reserve, available / 4);

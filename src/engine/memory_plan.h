@@ -11,21 +11,21 @@ namespace flashmoe {
 
 // What a plan is made from. All sizes in bytes.
 struct PlanInputs {
-  uint64_t budget = 0;           // of everything the process holds; 0: what the machine can spare
-  uint64_t available = 0;        // that the machine and its cgroup can still give
-  uint64_t process = 0;          // held already: program, tokenizer, tables
-  uint64_t dense = 0;            // weights that every token needs
-  uint64_t state_fixed = 0;      // recurrent state of a sequence
+  uint64_t budget = 0;       // of everything the process holds; 0: what the machine can spare
+  uint64_t available = 0;    // that the machine and its cgroup can still give
+  uint64_t process = 0;      // held already: program, tokenizer, tables
+  uint64_t dense = 0;        // weights that every token needs
+  uint64_t state_fixed = 0;  // recurrent state of a sequence
   uint64_t state_per_position = 0;
   uint64_t scratch_per_token = 0;  // of a chunk of the prompt
   uint64_t scratch_fixed = 0;      // without the part that grows with the context
   uint64_t scratch_per_position = 0;
-  uint64_t slot = 0;             // an expert in memory
-  uint64_t slots_min = 0;        // one token's working set
-  uint64_t slots_all = 0;        // every expert of the model
-  int64_t context = 0;           // positions asked for; 0: chosen here
-  int64_t context_needed = 0;    // positions that the request at hand will use, if known
-  int64_t context_max = 0;       // that the model knows
+  uint64_t slot = 0;           // an expert in memory
+  uint64_t slots_min = 0;      // one token's working set
+  uint64_t slots_all = 0;      // every expert of the model
+  int64_t context = 0;         // positions asked for; 0: chosen here
+  int64_t context_needed = 0;  // positions that the request at hand will use, if known
+  int64_t context_max = 0;     // that the model knows
 };
 
 struct MemoryPlan {

@@ -51,8 +51,8 @@ Status Session::CheckTokens(std::span<const int32_t> tokens) const {
 Status Session::Sync(std::span<const int32_t> tokens, const ProgressFn& progress) {
   FM_CHECK(!tokens.empty());
   FM_RETURN_IF_ERROR(CheckTokens(tokens));
-  const bool extends = tokens_.size() < tokens.size() &&
-                       std::equal(tokens_.begin(), tokens_.end(), tokens.begin());
+  const bool extends =
+      tokens_.size() < tokens.size() && std::equal(tokens_.begin(), tokens_.end(), tokens.begin());
   if (!extends) Reset();
   return Feed(tokens.subspan(tokens_.size()), nullptr, progress);
 }

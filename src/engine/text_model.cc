@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "text/utf8.h"
+
 namespace flashmoe {
 namespace {
 
@@ -28,13 +30,15 @@ Result<PreTokenizer> PreTokenizerOf(const ModelFile& file) {
   const std::string model = StringAt(file.metadata(), "tokenizer.ggml.model");
   const std::string pre = StringAt(file.metadata(), "tokenizer.ggml.pre");
   if (model != "gpt2") {
-    return Fail(ErrorCode::kUnsupported, fmt::format("tokenizer model '{}' is not supported", model),
-                file.path(), "supported is byte-level BPE ('gpt2')");
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("tokenizer model {} is not supported", QuoteText(model)), file.path(),
+                "supported is byte-level BPE ('gpt2')");
   }
   if (pre == "qwen35") return PreTokenizer::kQwen35;
   if (pre == "qwen2") return PreTokenizer::kQwen2;
-  return Fail(ErrorCode::kUnsupported, fmt::format("pre-tokenizer '{}' is not supported", pre),
-              file.path(), "supported are 'qwen2' and 'qwen35'");
+  return Fail(ErrorCode::kUnsupported,
+              fmt::format("pre-tokenizer {} is not supported", QuoteText(pre)), file.path(),
+              "supported are 'qwen2' and 'qwen35'");
 }
 
 Result<TokenizerSpec> GgufSpec(const ModelFile& file) {
@@ -48,8 +52,8 @@ Result<TokenizerSpec> GgufSpec(const ModelFile& file) {
   if (merges == metadata.end() || !merges->is_array()) return BadVocabulary(file, "has no merges");
   const bool typed = types != metadata.end() && types->is_array();
   if (typed && types->size() != tokens->size()) {
-    return BadVocabulary(file, fmt::format("has {} tokens but {} token types", tokens->size(),
-                                           types->size()));
+    return BadVocabulary(
+        file, fmt::format("has {} tokens but {} token types", tokens->size(), types->size()));
   }
   spec.tokens.reserve(tokens->size());
   for (size_t id = 0; id < tokens->size(); ++id) {
@@ -57,12 +61,10 @@ Result<TokenizerSpec> GgufSpec(const ModelFile& file) {
     const auto& text = (*tokens)[id].get_ref<const std::string&>();
     const int type = typed && (*types)[id].is_number_integer() ? (*types)[id].get<int>() : 1;
     if (type == kControl || type == kUserDefined) {
-      spec.added.push_back({.id = static_cast<int32_t>(id), .text = text,
-                            .special = type == kControl});
-      spec.tokens.emplace_back();
-    } else {
-      spec.tokens.push_back(type == kUnused ? std::string() : text);
+      spec.added.push_back(
+          {.id = static_cast<int32_t>(id), .text = text, .special = type == kControl});
     }
+    spec.tokens.push_back(type == kUnused ? std::string() : text);
   }
   spec.merges.reserve(merges->size());
   for (const json& merge : *merges) {
@@ -70,7 +72,8 @@ Result<TokenizerSpec> GgufSpec(const ModelFile& file) {
     const auto& text = merge.get_ref<const std::string&>();
     const size_t space = text.find(' ', 1);
     if (space == std::string::npos) {
-      return BadVocabulary(file, fmt::format("holds a merge '{}' that is not a pair", text));
+      return BadVocabulary(file,
+                           fmt::format("holds a merge {} that is not a pair", QuoteText(text)));
     }
     spec.merges.emplace_back(text.substr(0, space), text.substr(space + 1));
   }
@@ -150,8 +153,8 @@ void ReadGguf(const ModelFile& file, TextModel& text) {
 }
 
 Status ReadHf(const ModelFile& file, TextModel& text) {
-  FM_ASSIGN_OR_RETURN(const json generation, ParseSideFile(file.generation_config_json(),
-                                                           "generation_config.json", file));
+  FM_ASSIGN_OR_RETURN(const json generation,
+                      ParseSideFile(file.generation_config_json(), "generation_config.json", file));
   if (const auto it = generation.find("eos_token_id"); it != generation.end()) {
     AddStops(text.tokenizer, *it, text.stop_tokens);
   }

@@ -22,8 +22,8 @@ struct Layout {
 };
 
 // Norms and rotates a token's heads in place and stores its key and value.
-void FinishToken(const LayerContext& c, const AttentionWeights& w, const Layout& at,
-                 KvType kv_type, int64_t kv_bytes, SequenceState& state, int64_t t) {
+void FinishToken(const LayerContext& c, const AttentionWeights& w, const Layout& at, KvType kv_type,
+                 int64_t kv_bytes, SequenceState& state, int64_t t) {
   const ModelConfig& m = c.config;
   const int64_t half = m.rotary_dims / 2;
   float* row = c.work.projected.data() + t * at.row;
@@ -91,8 +91,8 @@ void RunAttention(const LayerContext& c, const AttentionWeights& w, KvType kv_ty
   float* projected = c.work.projected.data();
 
   const std::array types = {w.q.type, w.k.type, w.v.type};
-  const Activations& x = c.work.input.Set(c.kernels, c.pool, c.work.normed.data(), c.tokens,
-                                          m.hidden, types);
+  const Activations& x =
+      c.work.input.Set(c.kernels, c.pool, c.work.normed.data(), c.tokens, m.hidden, types);
   const std::array projections = {Projection{w.q, projected + at.q, at.row},
                                   Projection{w.k, projected + at.k, at.row},
                                   Projection{w.v, projected + at.v, at.row}};

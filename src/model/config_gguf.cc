@@ -35,8 +35,7 @@ void ReadLayerKinds(JsonReader& reader, Family family, ModelConfig& c) {
   }
   const int64_t interval = reader.IntOr("full_attention_interval", 4, 1, limits::kLayers);
   for (int32_t i = 0; i < c.layers; ++i) {
-    c.layer_kinds.push_back((i + 1) % interval == 0 ? LayerKind::kAttention
-                                                    : LayerKind::kDeltaNet);
+    c.layer_kinds.push_back((i + 1) % interval == 0 ? LayerKind::kAttention : LayerKind::kDeltaNet);
   }
 }
 
@@ -76,16 +75,16 @@ void ReadAttention(JsonReader& reader, ModelConfig& c) {
     }
     if (c.kv_heads == 0) reader.Fail("attention.head_count_kv", "has no positive entry");
   } else {
-    c.kv_heads = static_cast<int32_t>(
-        reader.IntOr("attention.head_count_kv", c.heads, 1, limits::kHeads));
+    c.kv_heads =
+        static_cast<int32_t>(reader.IntOr("attention.head_count_kv", c.heads, 1, limits::kHeads));
   }
-  c.head_dim = static_cast<int32_t>(reader.IntOr(
-      "attention.key_length", c.hidden / std::max(c.heads, 1), 1, limits::kHeadDim));
+  c.head_dim = static_cast<int32_t>(
+      reader.IntOr("attention.key_length", c.hidden / std::max(c.heads, 1), 1, limits::kHeadDim));
   if (reader.IntOr("attention.value_length", c.head_dim, 1, limits::kHeadDim) != c.head_dim) {
     reader.Fail("attention.value_length", "differs from attention.key_length");
   }
-  c.rotary_dims = static_cast<int32_t>(
-      reader.IntOr("rope.dimension_count", c.head_dim, 2, limits::kHeadDim));
+  c.rotary_dims =
+      static_cast<int32_t>(reader.IntOr("rope.dimension_count", c.head_dim, 2, limits::kHeadDim));
   c.rope_theta = static_cast<float>(reader.NumberOr("rope.freq_base", 1e4, 1, 1e12));
   const std::string scaling = reader.StringOr("rope.scaling.type", "none");
   if (scaling != "none") reader.Fail("rope.scaling.type", "'" + scaling + "' is not supported");
@@ -118,8 +117,8 @@ Result<ModelConfig> ReadGgufConfig(const nlohmann::json& metadata) {
   c.layers = static_cast<int32_t>(blocks - predicting);
   c.hidden = static_cast<int32_t>(reader.Int("embedding_length", 8, limits::kHidden));
   c.context_max = reader.IntOr("context_length", 32768, 1, limits::kContext);
-  c.rms_eps = static_cast<float>(
-      reader.NumberOr("attention.layer_norm_rms_epsilon", 1e-6, 1e-12, 1e-1));
+  c.rms_eps =
+      static_cast<float>(reader.NumberOr("attention.layer_norm_rms_epsilon", 1e-6, 1e-12, 1e-1));
   ReadAttention(reader, c);
   c.output_gate = *family != Family::kQwen3;
   ReadLayerKinds(reader, *family, c);

@@ -25,8 +25,8 @@ void ReadLayerKinds(JsonReader& reader, Family family, ModelConfig& c) {
   const auto* types = reader.Find("layer_types");
   if (types != nullptr && types->is_array()) {
     if (types->size() != static_cast<size_t>(c.layers)) {
-      reader.Fail("layer_types", fmt::format("has {} entries for {} layers", types->size(),
-                                             c.layers));
+      reader.Fail("layer_types",
+                  fmt::format("has {} entries for {} layers", types->size(), c.layers));
       return;
     }
     for (const auto& type : *types) {
@@ -43,8 +43,7 @@ void ReadLayerKinds(JsonReader& reader, Family family, ModelConfig& c) {
   }
   const int64_t interval = reader.IntOr("full_attention_interval", 4, 1, limits::kLayers);
   for (int32_t i = 0; i < c.layers; ++i) {
-    c.layer_kinds.push_back((i + 1) % interval == 0 ? LayerKind::kAttention
-                                                    : LayerKind::kDeltaNet);
+    c.layer_kinds.push_back((i + 1) % interval == 0 ? LayerKind::kAttention : LayerKind::kDeltaNet);
   }
 }
 
@@ -56,9 +55,8 @@ void ReadRope(JsonReader& reader, Family family, ModelConfig& c) {
   JsonReader inner(nested != nullptr ? *nested : kNone, "", "config.json, rope_parameters");
   const double theta =
       inner.NumberOr("rope_theta", reader.NumberOr("rope_theta", 1e4, 1, 1e12), 1, 1e12);
-  const double part = inner.NumberOr("partial_rotary_factor",
-                                     reader.NumberOr("partial_rotary_factor", default_part, 0, 1),
-                                     0, 1);
+  const double part = inner.NumberOr(
+      "partial_rotary_factor", reader.NumberOr("partial_rotary_factor", default_part, 0, 1), 0, 1);
   std::string type = inner.StringOr("rope_type", "default");
   if (const auto* scaling = reader.Find("rope_scaling"); scaling != nullptr) {
     JsonReader old(*scaling, "", "config.json, rope_scaling");
@@ -109,8 +107,8 @@ Result<ModelConfig> ReadHfConfig(const nlohmann::json& config) {
   ModelConfig c;
   JsonReader reader(text, "", "config.json");
   c.architecture = reader.StringOr("model_type", "");
+  JsonReader outer(config, "", "config.json");
   if (c.architecture.empty() && &text != &config) {
-    JsonReader outer(config, "", "config.json");
     c.architecture = outer.StringOr("model_type", "");
   }
   const auto family = FamilyOf(c.architecture);
@@ -130,8 +128,7 @@ Result<ModelConfig> ReadHfConfig(const nlohmann::json& config) {
       static_cast<int32_t>(reader.IntOr("num_key_value_heads", c.heads, 1, limits::kHeads));
   c.head_dim = static_cast<int32_t>(
       reader.IntOr("head_dim", c.hidden / std::max(c.heads, 1), 1, limits::kHeadDim));
-  c.output_gate =
-      *family != Family::kQwen3 && reader.BoolOr("attn_output_gate", true);
+  c.output_gate = *family != Family::kQwen3 && reader.BoolOr("attn_output_gate", true);
   ReadRope(reader, *family, c);
   ReadLayerKinds(reader, *family, c);
   if (*family != Family::kQwen3) ReadDeltaNet(reader, c);
@@ -140,9 +137,11 @@ Result<ModelConfig> ReadHfConfig(const nlohmann::json& config) {
       static_cast<int32_t>(reader.Int("num_experts_per_tok", 1, limits::kExpertsPerToken));
   c.expert_width = static_cast<int32_t>(reader.Int("moe_intermediate_size", 8, limits::kWidth));
   if (*family != Family::kQwen3) {
-    c.shared_expert_width = static_cast<int32_t>(
-        reader.IntOr("shared_expert_intermediate_size", 0, 0, limits::kWidth));
+    c.shared_expert_width =
+        static_cast<int32_t>(reader.IntOr("shared_expert_intermediate_size", 0, 0, limits::kWidth));
   }
+  c.head_may_be_tied =
+      reader.BoolOr("tie_word_embeddings", outer.BoolOr("tie_word_embeddings", false));
   c.norms_zero_centred = *family != Family::kQwen3;
   RefuseVariants(reader);
   FM_RETURN_IF_ERROR(reader.status());

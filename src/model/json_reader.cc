@@ -34,8 +34,8 @@ int64_t JsonReader::Int(const std::string& key, int64_t low, int64_t high) {
     Fail(key, value == nullptr ? "is missing" : "is not an integer");
     return low;
   }
-  const bool huge = value->is_number_unsigned() &&
-                    value->get<uint64_t>() > static_cast<uint64_t>(INT64_MAX);
+  const bool huge =
+      value->is_number_unsigned() && value->get<uint64_t>() > static_cast<uint64_t>(INT64_MAX);
   const int64_t number = huge ? INT64_MAX : value->get<int64_t>();
   if (number < low || number > high) {
     Fail(key, fmt::format("is {}, not within {} to {}", value->dump(), low, high));

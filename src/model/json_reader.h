@@ -18,7 +18,8 @@ class JsonReader {
 
   const nlohmann::json* Find(const std::string& key) const;
 
-  // The first error is kept and every later call returns a default: read all, then look at status().
+  // The first error is kept and every later call returns a default: read all, then look at
+  // status().
   int64_t Int(const std::string& key, int64_t low, int64_t high);
   int64_t IntOr(const std::string& key, int64_t fallback, int64_t low, int64_t high);
   double NumberOr(const std::string& key, double fallback, double low, double high);

@@ -72,8 +72,7 @@ const Activations& ActivationBuffer::Set(const KernelTable& kernels, ThreadPool&
   return view_;
 }
 
-const Activations& ActivationBuffer::Gather(const Activations& all,
-                                            std::span<const int32_t> rows) {
+const Activations& ActivationBuffer::Gather(const Activations& all, std::span<const int32_t> rows) {
   const int64_t cols = all.cols;
   FM_CHECK(static_cast<int64_t>(rows.size()) * cols <= static_cast<int64_t>(f32_.size()));
   view_ = {};

@@ -18,6 +18,8 @@
 
 namespace flashmoe {
 
+struct LayerContext;  // model/layer_context.h
+
 // Looks into a forward pass; for tests and traces. All spans are valid during the call only.
 class ForwardObserver {
  public:
@@ -36,8 +38,8 @@ class ForwardObserver {
 struct ModelOptions {
   const KernelTable* kernels = nullptr;
   int threads = 1;
-  int64_t chunk_tokens = 64;      // most tokens of one pass
-  int64_t context = 0;            // most positions of a sequence
+  int64_t chunk_tokens = 64;  // most tokens of one pass
+  int64_t context = 0;        // most positions of a sequence
   int experts_per_token = 0;
   KvType kv_type = KvType::kF16;
   const CancelFlag* cancel = nullptr;  // looked at before every layer; may be null

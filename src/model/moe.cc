@@ -10,8 +10,8 @@ namespace {
 
 // The tokens that chose each expert, grouped by expert.
 struct Assignment {
-  std::vector<int> experts;        // distinct, in order of first use
-  std::vector<int32_t> begin;      // [experts + 1] into the two below
+  std::vector<int> experts;    // distinct, in order of first use
+  std::vector<int32_t> begin;  // [experts + 1] into the two below
   std::vector<int32_t> tokens;
   std::vector<int32_t> ranks;
 
@@ -105,8 +105,7 @@ void Combine(const LayerContext& c, bool shared) {
                        c.work.expert_out.data() + (t * k + rank) * hidden, hidden, out);
       }
       if (shared) {
-        c.kernels.axpy(c.work.shared_weight[t], c.work.shared_out.data() + t * hidden, hidden,
-                       out);
+        c.kernels.axpy(c.work.shared_weight[t], c.work.shared_out.data() + t * hidden, hidden, out);
       }
     }
   });
@@ -115,15 +114,14 @@ void Combine(const LayerContext& c, bool shared) {
 }  // namespace
 
 Status RunExperts(const LayerContext& c, const LayerWeights& w, ExpertStore& store) {
-  const Assignment assignment(c.work.routing, c.tokens, c.work.experts_per_token,
-                              c.config.experts);
+  const Assignment assignment(c.work.routing, c.tokens, c.work.experts_per_token, c.config.experts);
   FM_ASSIGN_OR_RETURN(ExpertStream stream, store.Stream(c.layer, assignment.experts));
 
   const bool shared = w.shared_gate.rows > 0;
-  const std::array types = {w.experts.gate.shape.type, w.experts.up.shape.type,
-                            w.shared_gate.type, w.shared_up.type};
-  const Activations& x = c.work.input.Set(c.kernels, c.pool, c.work.normed.data(), c.tokens,
-                                          c.config.hidden, types);
+  const std::array types = {w.experts.gate.shape.type, w.experts.up.shape.type, w.shared_gate.type,
+                            w.shared_up.type};
+  const Activations& x =
+      c.work.input.Set(c.kernels, c.pool, c.work.normed.data(), c.tokens, c.config.hidden, types);
   if (shared) RunSharedExpert(c, w, x);
   while (true) {
     FM_ASSIGN_OR_RETURN(const std::optional<ResidentExpert> expert, stream.Next());

@@ -38,8 +38,8 @@ void Route(const LayerContext& c, const LayerWeights& w) {
   const int k = c.work.experts_per_token;
   Routing& routing = c.work.routing;
   const std::array type = {w.router.type};
-  const Activations& x = c.work.input.Set(c.kernels, c.pool, c.work.normed.data(), c.tokens,
-                                          c.config.hidden, type);
+  const Activations& x =
+      c.work.input.Set(c.kernels, c.pool, c.work.normed.data(), c.tokens, c.config.hidden, type);
   const std::array projection = {Projection{w.router, routing.logits.data(), experts}};
   Project(c.kernels, c.pool, x, projection);
 

@@ -13,19 +13,24 @@ bool IsFloat(DType type) {
 }
 
 std::unexpected<Error> WrongShape(const TensorInfo& tensor, const std::vector<int64_t>& want) {
-  return InvalidInput(fmt::format("tensor '{}' has shape [{}] where the model needs [{}]",
-                                  tensor.name, fmt::join(tensor.shape, ", "),
-                                  fmt::join(want, ", ")),
-                      tensor.file->path(), "the file is damaged or of an unknown variant");
+  return InvalidInput(
+      fmt::format("tensor '{}' has shape [{}] where the model needs [{}]", tensor.name,
+                  fmt::join(tensor.shape, ", "), fmt::join(want, ", ")),
+      tensor.file->path(), "the file is damaged or of an unknown variant");
 }
 
 std::optional<DType> MlxType(int64_t bits) {
   switch (bits) {
-    case 2: return DType::kMlx2;
-    case 4: return DType::kMlx4;
-    case 6: return DType::kMlx6;
-    case 8: return DType::kMlx8;
-    default: return std::nullopt;
+    case 2:
+      return DType::kMlx2;
+    case 4:
+      return DType::kMlx4;
+    case 6:
+      return DType::kMlx6;
+    case 8:
+      return DType::kMlx8;
+    default:
+      return std::nullopt;
   }
 }
 

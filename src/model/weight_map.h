@@ -26,17 +26,16 @@ struct MatrixSource {
   DType type = DType::kF32;
   int64_t rows = 0;
   int64_t cols = 0;
-  int32_t group = 0;                  // MLX only
-  DType scale_type = DType::kBF16;    // MLX only
-  Extent data, scales, biases;        // of all rows of the tensor; the last two MLX only
+  int32_t group = 0;                // MLX only
+  DType scale_type = DType::kBF16;  // MLX only
+  Extent data, scales, biases;      // of all rows of the tensor; the last two MLX only
   std::vector<RowRun> runs;
 
   int64_t row_bytes() const { return RowBytes(type, cols); }
   // Bytes of one row of scales (and of biases); 0 unless MLX.
   int64_t scale_row_bytes() const { return group == 0 ? 0 : RowBytes(scale_type, cols / group); }
   uint64_t bytes() const {
-    return static_cast<uint64_t>(rows) *
-           static_cast<uint64_t>(row_bytes() + 2 * scale_row_bytes());
+    return static_cast<uint64_t>(rows) * static_cast<uint64_t>(row_bytes() + 2 * scale_row_bytes());
   }
 };
 
@@ -50,7 +49,7 @@ struct VectorSource {
 
 // One matrix of an expert, as the pieces of its catalog entry.
 struct ExpertMatrix {
-  Matrix shape;             // type, rows, cols, row_bytes, group, scale_type; no addresses
+  Matrix shape;  // type, rows, cols, row_bytes, group, scale_type; no addresses
   int data_piece = 0;
   int64_t data_offset = 0;  // bytes into the piece: where gate and up are fused
   int scales_piece = -1;
@@ -64,18 +63,18 @@ struct ExpertLayout {
 Matrix Bind(const ExpertMatrix& matrix, std::span<const std::byte* const> pieces);
 
 struct AttentionSources {
-  MatrixSource q;  // [heads * head_dim (* 2 with an output gate: per head query, then gate), H]
+  MatrixSource q;     // [heads * head_dim (* 2 with an output gate: per head query, then gate), H]
   MatrixSource k, v;  // [kv_heads * head_dim, H]
   MatrixSource o;     // [H, heads * head_dim]
   VectorSource q_norm, k_norm;  // [head_dim]
 };
 
 struct DeltaNetSources {
-  MatrixSource qkv;    // [conv_channels, H]: q of all key heads, k of all, v of all value heads
-  MatrixSource z;      // [value_heads * value_dim, H]
-  MatrixSource a, b;   // [value_heads, H]
-  MatrixSource out;    // [H, value_heads * value_dim]
-  VectorSource conv;   // [conv_channels * kConvTaps], channel-major
+  MatrixSource qkv;   // [conv_channels, H]: q of all key heads, k of all, v of all value heads
+  MatrixSource z;     // [value_heads * value_dim, H]
+  MatrixSource a, b;  // [value_heads, H]
+  MatrixSource out;   // [H, value_heads * value_dim]
+  VectorSource conv;  // [conv_channels * kConvTaps], channel-major
   VectorSource dt_bias, neg_a;  // [value_heads]
   VectorSource norm;            // [value_dim]
 };
@@ -84,9 +83,9 @@ struct LayerSources {
   VectorSource mixer_norm, moe_norm;  // [H]
   std::optional<AttentionSources> attention;
   std::optional<DeltaNetSources> delta_net;
-  MatrixSource router;                // [experts, H]
+  MatrixSource router;                               // [experts, H]
   MatrixSource shared_gate, shared_up, shared_down;  // rows 0: no shared expert
-  MatrixSource shared_router;         // [1, H]
+  MatrixSource shared_router;                        // [1, H]
   ExpertLayout experts;
 };
 

@@ -49,9 +49,8 @@ class GgufMapper {
     const int64_t value_rows = int64_t{c_.value_heads} * c_.value_dim;
     DeltaNetSources d;
     if (find_.Has(p + "ssm_in.weight")) {  // early Qwen3-Next files
-      FM_ASSIGN_OR_RETURN(
-          const MatrixSource fused,
-          find_.Matrix(p + "ssm_in", c_.conv_channels() + value_rows, c_.hidden));
+      FM_ASSIGN_OR_RETURN(const MatrixSource fused,
+                          find_.Matrix(p + "ssm_in", c_.conv_channels() + value_rows, c_.hidden));
       SplitQkvz split = SplitGroupedQkvz(fused, c_);
       d.qkv = std::move(split.qkv);
       d.z = std::move(split.z);
@@ -70,8 +69,8 @@ class GgufMapper {
       FM_ASSIGN_OR_RETURN(d.b, find_.Matrix(p + "ssm_beta", c_.value_heads, c_.hidden));
     }
     FM_ASSIGN_OR_RETURN(d.out, find_.Matrix(p + "ssm_out", c_.hidden, value_rows));
-    FM_ASSIGN_OR_RETURN(
-        d.conv, find_.Vector(p + "ssm_conv1d.weight", c_.conv_channels() * kConvTaps));
+    FM_ASSIGN_OR_RETURN(d.conv,
+                        find_.Vector(p + "ssm_conv1d.weight", c_.conv_channels() * kConvTaps));
     FM_ASSIGN_OR_RETURN(d.dt_bias, find_.Vector(p + "ssm_dt.bias", c_.value_heads));
     FM_ASSIGN_OR_RETURN(d.neg_a, find_.Vector(p + "ssm_a", c_.value_heads));
     FM_ASSIGN_OR_RETURN(d.norm, find_.Vector(p + "ssm_norm.weight", c_.value_dim));
@@ -92,22 +91,21 @@ class GgufMapper {
     ExpertPieces pieces(c_.experts);
     ExpertLayout layout;
     if (find_.Has(p + "ffn_gate_up_exps.weight")) {
-      FM_ASSIGN_OR_RETURN(
-          const MatrixSource fused,
-          find_.Stack(p + "ffn_gate_up_exps", false, c_.experts, 2 * width, c_.hidden));
+      FM_ASSIGN_OR_RETURN(const MatrixSource fused, find_.Stack(p + "ffn_gate_up_exps", false,
+                                                                c_.experts, 2 * width, c_.hidden));
       const ExpertMatrix both = pieces.AddStack(fused);
       layout.gate = SliceExpertRows(both, 0, width);
       layout.up = SliceExpertRows(both, width, width);
     } else {
-      FM_ASSIGN_OR_RETURN(const MatrixSource gate, find_.Stack(p + "ffn_gate_exps", false,
-                                                               c_.experts, width, c_.hidden));
-      FM_ASSIGN_OR_RETURN(const MatrixSource up, find_.Stack(p + "ffn_up_exps", false, c_.experts,
-                                                             width, c_.hidden));
+      FM_ASSIGN_OR_RETURN(const MatrixSource gate,
+                          find_.Stack(p + "ffn_gate_exps", false, c_.experts, width, c_.hidden));
+      FM_ASSIGN_OR_RETURN(const MatrixSource up,
+                          find_.Stack(p + "ffn_up_exps", false, c_.experts, width, c_.hidden));
       layout.gate = pieces.AddStack(gate);
       layout.up = pieces.AddStack(up);
     }
-    FM_ASSIGN_OR_RETURN(const MatrixSource down, find_.Stack(p + "ffn_down_exps", false,
-                                                             c_.experts, c_.hidden, width));
+    FM_ASSIGN_OR_RETURN(const MatrixSource down,
+                        find_.Stack(p + "ffn_down_exps", false, c_.experts, c_.hidden, width));
     layout.down = pieces.AddStack(down);
     std::move(pieces).MoveInto(catalog, layer);
     return layout;
@@ -128,8 +126,7 @@ Result<WeightMap> MapGguf(const ModelFile& file, ModelConfig& config) {
   }
   config.vocab_rows = static_cast<int32_t>(embedding->shape[0]);
   WeightMap map;
-  FM_ASSIGN_OR_RETURN(map.embedding,
-                      find.Matrix("token_embd", config.vocab_rows, config.hidden));
+  FM_ASSIGN_OR_RETURN(map.embedding, find.Matrix("token_embd", config.vocab_rows, config.hidden));
   if (find.Has("output.weight")) {
     FM_ASSIGN_OR_RETURN(map.head, find.Matrix("output", config.vocab_rows, config.hidden));
   }

@@ -45,8 +45,8 @@ class HfMapper {
     FM_ASSIGN_OR_RETURN(a.q, find_.Matrix(p + "q_proj", q_rows, c_.hidden));
     FM_ASSIGN_OR_RETURN(a.k, find_.Matrix(p + "k_proj", kv_rows, c_.hidden));
     FM_ASSIGN_OR_RETURN(a.v, find_.Matrix(p + "v_proj", kv_rows, c_.hidden));
-    FM_ASSIGN_OR_RETURN(
-        a.o, find_.Matrix(p + "o_proj", c_.hidden, int64_t{c_.heads} * c_.head_dim));
+    FM_ASSIGN_OR_RETURN(a.o,
+                        find_.Matrix(p + "o_proj", c_.hidden, int64_t{c_.heads} * c_.head_dim));
     FM_ASSIGN_OR_RETURN(a.q_norm, Norm(p + "q_norm.weight", c_.head_dim));
     FM_ASSIGN_OR_RETURN(a.k_norm, Norm(p + "k_norm.weight", c_.head_dim));
     return a;
@@ -127,14 +127,13 @@ class HfMapper {
     FM_ASSIGN_OR_RETURN(const MatrixSource down,
                         find_.Stack(p + "down_proj", true, c_.experts, c_.hidden, width));
     const ExpertMatrix gate_up = pieces.AddStack(both);
-    return ExpertLayout{SliceExpertRows(gate_up, 0, width),
-                        SliceExpertRows(gate_up, width, width), pieces.AddStack(down)};
+    return ExpertLayout{SliceExpertRows(gate_up, 0, width), SliceExpertRows(gate_up, width, width),
+                        pieces.AddStack(down)};
   }
 
   Result<ExpertLayout> Separate(const std::string& p, ExpertPieces& pieces) const {
     const int64_t width = c_.expert_width;
-    const auto collect = [&](const char* name, int64_t rows,
-                             int64_t cols) -> Result<ExpertMatrix> {
+    const auto collect = [&](const char* name, int64_t rows, int64_t cols) -> Result<ExpertMatrix> {
       std::vector<MatrixSource> sources;
       for (int e = 0; e < c_.experts; ++e) {
         FM_ASSIGN_OR_RETURN(MatrixSource source,
@@ -179,8 +178,7 @@ bool IsSanitisedMlx(const ModelFile& file, const ModelConfig& config, const std:
 Result<WeightMap> MapHf(const ModelFile& file, ModelConfig& config) {
   const TensorFinder find(file);
   const std::string prefix = FindPrefix(find);
-  const bool zero_centred =
-      config.norms_zero_centred && !IsSanitisedMlx(file, config, prefix);
+  const bool zero_centred = config.norms_zero_centred && !IsSanitisedMlx(file, config, prefix);
   const HfMapper mapper(file, config, prefix, zero_centred);
 
   WeightMap map;
@@ -191,6 +189,7 @@ Result<WeightMap> MapHf(const ModelFile& file, ModelConfig& config) {
     FM_ASSIGN_OR_RETURN(map.head, find.Matrix(head, config.vocab_rows, config.hidden));
     break;
   }
+  if (!map.head && !config.head_may_be_tied) FM_RETURN_IF_ERROR(find.Get("lm_head.weight"));
   FM_ASSIGN_OR_RETURN(map.final_norm, mapper.Norm(prefix + "norm.weight", config.hidden));
   map.experts = ExpertCatalog(config.layers, config.experts);
   for (int layer = 0; layer < config.layers; ++layer) {

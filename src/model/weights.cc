@@ -276,8 +276,7 @@ Result<Weights> Weights::Load(const WeightMap& map, const ReaderOptions& reader,
   return WeightLoader(progress, cancel).Load(map, reader);
 }
 
-Status Weights::Embed(std::span<const int32_t> tokens, DequantizeRow dequantize,
-                      float* out) const {
+Status Weights::Embed(std::span<const int32_t> tokens, DequantizeRow dequantize, float* out) const {
   if (!embedding_on_disk_) {
     for (size_t t = 0; t < tokens.size(); ++t) {
       dequantize(head_, tokens[t], out + t * head_.cols);
@@ -300,8 +299,8 @@ Status Weights::Embed(std::span<const int32_t> tokens, DequantizeRow dequantize,
     if (e.group != 0) {
       FM_RETURN_IF_ERROR(e.scales.file->ReadAt(e.scales.offset + id * scale_bytes,
                                                data.subspan(row_bytes, scale_bytes)));
-      FM_RETURN_IF_ERROR(e.biases.file->ReadAt(e.biases.offset + id * scale_bytes,
-                                               data.last(scale_bytes)));
+      FM_RETURN_IF_ERROR(
+          e.biases.file->ReadAt(e.biases.offset + id * scale_bytes, data.last(scale_bytes)));
     }
     dequantize(one, 0, out + t * e.cols);
   }

@@ -35,7 +35,7 @@ struct LayerWeights {
   const float* moe_norm = nullptr;
   std::optional<AttentionWeights> attention;
   std::optional<DeltaNetWeights> delta_net;
-  Matrix router;  // floats: routing is decided in float32 arithmetic
+  Matrix router;                               // floats: routing is decided in float32 arithmetic
   Matrix shared_gate, shared_up, shared_down;  // rows 0: no shared expert
   Matrix shared_router;
   ExpertLayout experts;

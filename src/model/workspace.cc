@@ -20,8 +20,7 @@ struct Sizes {
     conv = c.conv_channels();
     rotary = c.rotary_dims / 2;
     scores = context;
-    delta = c.CountLayers(LayerKind::kDeltaNet) > 0 ? DeltaChunkScratch(c.key_dim, c.value_dim)
-                                                    : 0;
+    delta = c.CountLayers(LayerKind::kDeltaNet) > 0 ? DeltaChunkScratch(c.key_dim, c.value_dim) : 0;
     width = std::max(c.expert_width, c.shared_expert_width);
     inner = std::max(heads_out, width);
   }
@@ -59,8 +58,8 @@ Workspace::Workspace(const ModelConfig& c, int64_t n, int64_t context, int k, in
 
 uint64_t Workspace::Bytes(const ModelConfig& c, int64_t n, int64_t context, int k, int threads) {
   const Sizes s(c, context);
-  const int64_t per_token = s.hidden * (5 + k) + s.projected + s.heads_out + s.conv +
-                            2 * s.rotary + c.experts + 2 * k + 2 * s.width + 1;
+  const int64_t per_token = s.hidden * (5 + k) + s.projected + s.heads_out + s.conv + 2 * s.rotary +
+                            c.experts + 2 * k + 2 * s.width + 1;
   const int64_t per_thread = s.scores + s.delta;
   return sizeof(float) * static_cast<uint64_t>(n * per_token + threads * per_thread) +
          ActivationBuffer::Bytes(n, s.hidden, false) + ActivationBuffer::Bytes(n, s.inner, false) +

@@ -29,25 +29,25 @@ struct Workspace {
   int64_t tokens_max = 0;
   int experts_per_token = 0;
 
-  std::vector<float> x;          // [n, H] the residual stream
-  std::vector<float> normed;     // [n, H]
-  std::vector<float> mixed;      // [n, H] what a mixer or the experts add
-  ActivationBuffer input;        // of projections from H
-  ActivationBuffer inner;        // of projections from anything else
-  std::vector<float> projected;  // [n, widest joint projection of a mixer]
-  std::vector<float> heads_out;  // [n, heads * head_dim or value_heads * value_dim]
-  std::vector<float> conv_out;   // [n, conv_channels]
-  std::vector<float> cosines, sines;      // [n, rotary_dims / 2]
-  std::vector<float> scores;              // [threads, context]
-  std::vector<float> delta_scratch;       // [threads, DeltaChunkScratch]
+  std::vector<float> x;               // [n, H] the residual stream
+  std::vector<float> normed;          // [n, H]
+  std::vector<float> mixed;           // [n, H] what a mixer or the experts add
+  ActivationBuffer input;             // of projections from H
+  ActivationBuffer inner;             // of projections from anything else
+  std::vector<float> projected;       // [n, widest joint projection of a mixer]
+  std::vector<float> heads_out;       // [n, heads * head_dim or value_heads * value_dim]
+  std::vector<float> conv_out;        // [n, conv_channels]
+  std::vector<float> cosines, sines;  // [n, rotary_dims / 2]
+  std::vector<float> scores;          // [threads, context]
+  std::vector<float> delta_scratch;   // [threads, DeltaChunkScratch]
 
   Routing routing;
-  std::vector<float> gate, up;            // [n, widest expert]
-  std::vector<float> down;                // [n, H]
-  std::vector<float> expert_out;          // [n, experts_per_token, H]
-  std::vector<float> shared_out;          // [n, H]
-  std::vector<float> shared_weight;       // [n]
-  ActivationBuffer gathered;              // inputs of the tokens that chose one expert
+  std::vector<float> gate, up;       // [n, widest expert]
+  std::vector<float> down;           // [n, H]
+  std::vector<float> expert_out;     // [n, experts_per_token, H]
+  std::vector<float> shared_out;     // [n, H]
+  std::vector<float> shared_weight;  // [n]
+  ActivationBuffer gathered;         // inputs of the tokens that chose one expert
 };
 
 }  // namespace flashmoe

@@ -87,9 +87,8 @@ StateSnapshot SequenceState::Save() const {
 
 void SequenceState::Restore(const StateSnapshot& snapshot) {
   FM_CHECK(snapshot.position <= shape_.context);
-  FM_CHECK(snapshot.bytes.size() ==
-           recurrent_.size() +
-               static_cast<uint64_t>(snapshot.position) * shape_.bytes_per_position());
+  FM_CHECK(snapshot.bytes.size() == recurrent_.size() + static_cast<uint64_t>(snapshot.position) *
+                                                            shape_.bytes_per_position());
   const std::byte* from = snapshot.bytes.data();
   const auto take = [&](std::byte* to, uint64_t bytes) {
     if (bytes > 0) std::memcpy(to, from, bytes);
