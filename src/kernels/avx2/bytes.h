@@ -152,4 +152,52 @@ static inline __m256i DotQ6(const Bytes q[4], const int8_t scales[16], const int
   return Sums(v);
 }
 
+// --- tiles: lane r belongs to row r ---
+
+constexpr int64_t kTileFrom = 12;  // tokens from which a tile pays for its making
+
+using Ints = __m256i;  // kLanes of them
+
+// Adds the products of four bytes of each row's weights with the same four activations.
+template <bool kSmall>
+static inline Ints AddQuads(Ints sum, Ints w, const int8_t* x) {
+  int32_t four;
+  __builtin_memcpy(&four, x, sizeof(four));
+  __m256i y = _mm256_set1_epi32(four);
+  if constexpr (!kSmall) {
+    y = _mm256_sign_epi8(y, w);
+    w = _mm256_abs_epi8(w);
+  }
+  const __m256i products = _mm256_madd_epi16(_mm256_maddubs_epi16(w, y), _mm256_set1_epi16(1));
+  return _mm256_add_epi32(sum, products);
+}
+static inline Ints ZeroInts() { return _mm256_setzero_si256(); }
+static inline Ints SetInts(int32_t x) { return _mm256_set1_epi32(x); }
+static inline Ints LoadInts(const void* p) { return Load32(p); }
+static inline Ints AddInts(Ints a, Ints b) { return _mm256_add_epi32(a, b); }
+static inline Ints SubInts(Ints a, Ints b) { return _mm256_sub_epi32(a, b); }
+static inline Ints MulInts(Ints a, Ints b) { return _mm256_mullo_epi32(a, b); }
+static inline Vec ToFloats(Ints a) { return {_mm256_cvtepi32_ps(a)}; }
+
+static inline void StoreBytes(uint8_t* p, Bytes b) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), b.lo);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 32), b.hi);
+}
+
+// sums[g]: of the 16 activations from 16 g on, of 256.
+static inline void SumActivations16(const int8_t* x, int32_t sums[16]) {
+  const __m256i ones = _mm256_set1_epi8(1);
+  __m256i v[8];
+  for (int b = 0; b < 8; ++b) {
+    v[b] = _mm256_madd_epi16(_mm256_maddubs_epi16(ones, Load32(x + 32 * b)), _mm256_set1_epi16(1));
+  }
+  for (int i = 0; i < 2; ++i) {  // low halves: even groups, high halves: odd ones
+    const __m256i a = _mm256_hadd_epi32(v[4 * i], v[4 * i + 1]);
+    const __m256i b = _mm256_hadd_epi32(v[4 * i + 2], v[4 * i + 3]);
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums + 8 * i),
+                        _mm256_permutevar8x32_epi32(_mm256_hadd_epi32(a, b), order));
+  }
+}
+
 }  // namespace flashmoe::avx2

@@ -72,9 +72,12 @@ static inline Vec MulPow2(Vec a, Vec n) {
 
 static inline __m256 Fold8(Vec a) { return a.v; }  // to eight lanes
 
-// Lanes 4 g .. 4 g + 3 are the four floats at p + 16 g.
-static inline Vec LoadQuads(const float* p) {
-  return {_mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p)), _mm_loadu_ps(p + 16), 1)};
+// Lanes 4 g .. 4 g + 3 are the 16 bytes at p + g * stride.
+static inline Vec LoadQuads(const void* p, int64_t stride) {
+  const auto at = [&](int g) {
+    return _mm_loadu_ps(reinterpret_cast<const float*>(static_cast<const char*>(p) + g * stride));
+  };
+  return {_mm256_insertf128_ps(_mm256_castps128_ps256(at(0)), at(1), 1)};
 }
 static inline Vec UnpackLow(Vec a, Vec b) { return {_mm256_unpacklo_ps(a.v, b.v)}; }
 static inline Vec UnpackHigh(Vec a, Vec b) { return {_mm256_unpackhi_ps(a.v, b.v)}; }

@@ -143,4 +143,38 @@ static inline __m256i DotQ6(const Bytes q[4], const int8_t scales[16], const int
   return SumsOf32(_mm512_mullo_epi32(SumsOf16(v), factors));
 }
 
+// --- tiles: lane r belongs to row r ---
+
+constexpr int64_t kTileFrom = 4;  // tokens from which a tile pays for its making
+
+using Ints = __m512i;  // kLanes of them
+
+// Adds the products of four bytes of each row's weights with the same four activations.
+template <bool kSmall>
+static inline Ints AddQuads(Ints sum, Ints w, const int8_t* x) {
+  int32_t four;
+  __builtin_memcpy(&four, x, sizeof(four));
+  return _mm512_dpbusd_epi32(sum, w, _mm512_set1_epi32(four));
+}
+static inline Ints ZeroInts() { return _mm512_setzero_si512(); }
+static inline Ints SetInts(int32_t x) { return _mm512_set1_epi32(x); }
+static inline Ints LoadInts(const void* p) { return Load64(p); }
+static inline Ints AddInts(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
+static inline Ints SubInts(Ints a, Ints b) { return _mm512_sub_epi32(a, b); }
+static inline Ints MulInts(Ints a, Ints b) { return _mm512_mullo_epi32(a, b); }
+static inline Vec ToFloats(Ints a) { return {_mm512_cvtepi32_ps(a)}; }
+
+static inline void StoreBytes(uint8_t* p, Bytes b) { _mm512_storeu_si512(p, b.v); }
+
+// sums[g]: of the 16 activations from 16 g on, of 256.
+static inline void SumActivations16(const int8_t* x, int32_t sums[16]) {
+  const __m512i ones = _mm512_set1_epi8(1);
+  __m512i v[4];
+  for (int i = 0; i < 4; ++i) {
+    v[i] = _mm512_dpbusd_epi32(_mm512_setzero_si512(), ones, Load64(x + 64 * i));
+  }
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  _mm512_storeu_si512(sums, _mm512_permutexvar_epi32(order, SumsOf16(v)));
+}
+
 }  // namespace flashmoe::avx512

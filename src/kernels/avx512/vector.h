@@ -56,11 +56,12 @@ static inline __m256 Fold8(Vec a) {
   return _mm256_add_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));
 }
 
-static inline Vec LoadQuads(const float* p) {
-  const __m512 low =
-      _mm512_insertf32x4(_mm512_castps128_ps512(_mm_loadu_ps(p)), _mm_loadu_ps(p + 16), 1);
-  return {_mm512_insertf32x4(_mm512_insertf32x4(low, _mm_loadu_ps(p + 32), 2), _mm_loadu_ps(p + 48),
-                             3)};
+static inline Vec LoadQuads(const void* p, int64_t stride) {
+  const auto at = [&](int g) {
+    return _mm_loadu_ps(reinterpret_cast<const float*>(static_cast<const char*>(p) + g * stride));
+  };
+  const __m512 low = _mm512_insertf32x4(_mm512_castps128_ps512(at(0)), at(1), 1);
+  return {_mm512_insertf32x4(_mm512_insertf32x4(low, at(2), 2), at(3), 3)};
 }
 static inline Vec UnpackLow(Vec a, Vec b) { return {_mm512_unpacklo_ps(a.v, b.v)}; }
 static inline Vec UnpackHigh(Vec a, Vec b) { return {_mm512_unpackhi_ps(a.v, b.v)}; }

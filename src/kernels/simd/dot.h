@@ -1,13 +1,13 @@
-// The dot product of a row of floats (F32, F16 or BF16) with float vectors. Four accumulators take
-// vectors in turn; the last, incomplete vector is filled up with zeros. The order depends on the
-// length alone.
+// The dot product of a row of floats (F32, F16 or BF16) with float vectors. Two accumulators take
+// vectors in turn, the first one those left over, filled up with zeros: an order that depends on
+// the length alone.
 #pragma once
 
 #include <cstdint>
 
 namespace flashmoe::FM_ISA {
 
-constexpr int kAccumulators = 4;
+constexpr int kAccumulators = 2;
 
 struct WeightF32 {
   static constexpr int kBytes = 4;
@@ -22,44 +22,50 @@ struct WeightBF16 {
   static inline Vec At(const uint8_t* p) { return LoadBF16(p); }
 };
 
-// y[t] = w . (x + t * cols)[0..n) for kTokens tokens.
-template <class Weight, int kTokens>
-static inline void FloatRow(const uint8_t* w, const float* x, int64_t n, int64_t cols, float* y,
-                            int64_t y_stride) {
-  Vec acc[kTokens][kAccumulators];
-  for (auto& token : acc) {
-    for (Vec& a : token) a = Zero();
+// y[t * y_stride + r] = row r at `w` . row t at `x`, over n elements.
+template <class Weight, int kRows, int kTokens>
+static inline void DotRows(const uint8_t* w, int64_t row_bytes, const float* x, int64_t x_stride,
+                           int64_t n, float* y, int64_t y_stride) {
+  Vec acc[kRows][kTokens][kAccumulators];
+  for (auto& row : acc) {
+    for (auto& token : row) {
+      for (Vec& a : token) a = Zero();
+    }
   }
+  const auto weight = [&](int r, int64_t c) {
+    return Weight::At(w + r * row_bytes + c * Weight::kBytes);
+  };
   int64_t c = 0;
   for (; c + kAccumulators * kLanes <= n; c += kAccumulators * kLanes) {
     for (int i = 0; i < kAccumulators; ++i) {
-      const int64_t at = c + i * kLanes;
-      const Vec weight = Weight::At(w + at * Weight::kBytes);
-      for (int t = 0; t < kTokens; ++t) {
-        acc[t][i] = Fma(weight, Load(x + t * cols + at), acc[t][i]);
+      Vec input[kTokens];
+      for (int t = 0; t < kTokens; ++t) input[t] = Load(x + t * x_stride + c + i * kLanes);
+      for (int r = 0; r < kRows; ++r) {
+        const Vec factor = weight(r, c + i * kLanes);
+        for (int t = 0; t < kTokens; ++t) acc[r][t][i] = Fma(factor, input[t], acc[r][t][i]);
       }
     }
   }
-  for (; c + kLanes <= n; c += kLanes) {
-    const Vec weight = Weight::At(w + c * Weight::kBytes);
-    for (int t = 0; t < kTokens; ++t) acc[t][0] = Fma(weight, Load(x + t * cols + c), acc[t][0]);
-  }
-  if (c < n) {
-    uint8_t rest[kLanes * Weight::kBytes] = {};
-    __builtin_memcpy(rest, w + c * Weight::kBytes, static_cast<size_t>(n - c) * Weight::kBytes);
-    const Vec weight = Weight::At(rest);
-    for (int t = 0; t < kTokens; ++t) {
-      acc[t][1] = Fma(weight, LoadPart(x + t * cols + c, n - c), acc[t][1]);
+  for (int r = 0; r < kRows; ++r) {
+    for (int64_t at = c; at < n; at += kLanes) {
+      const int64_t rest = n - at < kLanes ? n - at : kLanes;
+      uint8_t bytes[kLanes * Weight::kBytes] = {};
+      __builtin_memcpy(bytes, w + r * row_bytes + at * Weight::kBytes,
+                       static_cast<size_t>(rest) * Weight::kBytes);
+      const Vec factor = Weight::At(bytes);
+      for (int t = 0; t < kTokens; ++t) {
+        const float* in = x + t * x_stride + at;
+        const Vec input = rest < kLanes ? LoadPart(in, rest) : Load(in);
+        acc[r][t][0] = Fma(factor, input, acc[r][t][0]);
+      }
     }
-  }
-  for (int t = 0; t < kTokens; ++t) {
-    y[t * y_stride] = Sum((acc[t][0] + acc[t][1]) + (acc[t][2] + acc[t][3]));
+    for (int t = 0; t < kTokens; ++t) y[t * y_stride + r] = Sum(acc[r][t][0] + acc[r][t][1]);
   }
 }
 
 static inline float Dot(const float* a, const float* b, int64_t n) {
   float sum;
-  FloatRow<WeightF32, 1>(reinterpret_cast<const uint8_t*>(a), b, n, 0, &sum, 0);
+  DotRows<WeightF32, 1, 1>(reinterpret_cast<const uint8_t*>(a), 0, b, 0, n, &sum, 0);
   return sum;
 }
 

@@ -84,7 +84,7 @@ static inline void Conv4Silu(const float* weight, const float* const window[4], 
   int64_t c = 0;
   for (; c + kLanes <= channels; c += kLanes) {
     Vec taps[4];  // quad j: the taps of channel 4 g + j; transposed: tap j of every channel
-    for (int j = 0; j < 4; ++j) taps[j] = LoadQuads(weight + 4 * (c + j));
+    for (int j = 0; j < 4; ++j) taps[j] = LoadQuads(weight + 4 * (c + j), 16 * sizeof(float));
     TransposeQuads(taps);
     Vec sum = taps[0] * Load(window[0] + c);
     for (int j = 1; j < 4; ++j) sum = Fma(taps[j], Load(window[j] + c), sum);

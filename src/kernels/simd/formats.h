@@ -1,5 +1,6 @@
 // The integer weight formats as one canonical form: spans of 256 elements, that is 8 blocks of 32,
 //   w = scale[block] * (q + kOffset) + bias[block].
+// kSmall: q <= 127 as an unsigned byte.
 // A Format says how to step along a row and how to unpack a span. Included after bytes.h.
 #pragma once
 
@@ -57,10 +58,16 @@ static inline __m256 BroadcastF16(uint16_t bits) {
   return _mm256_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(bits)));
 }
 
+// Asks for the cache line `ahead` bytes after p; it need not exist.
+static inline void PrefetchAhead(const uint8_t* p, uintptr_t ahead) {
+  _mm_prefetch(reinterpret_cast<const char*>(reinterpret_cast<uintptr_t>(p) + ahead), _MM_HINT_T0);
+}
+
 // --- GGUF blocks ---
 
 template <int kBytes>
 struct Blocks {
+  static void Prefetch(const Row&) {}  // one stream, which the hardware follows
   static Row At(const Row& row, int64_t span) {
     Row at = row;
     at.data += span * kBytes;
@@ -73,6 +80,8 @@ struct Blocks {
 };
 
 struct FormatQ4_0 : Blocks<8 * sizeof(BlockQ4_0)> {
+  static constexpr bool kSmall = true;
+  static constexpr bool kScalesOf16 = false;
   static constexpr bool kBias = false;
   static constexpr int kOffset = -8;
   static inline void Unpack(const Row& row, Span* span) {
@@ -83,6 +92,8 @@ struct FormatQ4_0 : Blocks<8 * sizeof(BlockQ4_0)> {
 };
 
 struct FormatQ8_0 : Blocks<8 * sizeof(BlockQ8_0)> {
+  static constexpr bool kSmall = false;
+  static constexpr bool kScalesOf16 = false;
   static constexpr bool kBias = false;
   static constexpr int kOffset = kSignedOffset;
   static inline void Unpack(const Row& row, Span* span) {
@@ -111,6 +122,8 @@ static inline void UnpackScalesK(const uint8_t bytes[12], uint16_t d, uint16_t d
 }
 
 struct FormatQ4_K : Blocks<sizeof(BlockQ4_K)> {
+  static constexpr bool kSmall = true;
+  static constexpr bool kScalesOf16 = false;
   static constexpr bool kBias = true;
   static constexpr int kOffset = 0;
   static inline void Unpack(const Row& row, Span* span) {
@@ -122,6 +135,8 @@ struct FormatQ4_K : Blocks<sizeof(BlockQ4_K)> {
 };
 
 struct FormatQ5_K : Blocks<sizeof(BlockQ5_K)> {
+  static constexpr bool kSmall = true;
+  static constexpr bool kScalesOf16 = false;
   static constexpr bool kBias = true;
   static constexpr int kOffset = 0;
   static inline void Unpack(const Row& row, Span* span) {
@@ -133,6 +148,8 @@ struct FormatQ5_K : Blocks<sizeof(BlockQ5_K)> {
 };
 
 struct FormatQ6_K : Blocks<sizeof(BlockQ6_K)> {
+  static constexpr bool kSmall = true;
+  static constexpr bool kScalesOf16 = true;
   static constexpr bool kBias = false;
   static constexpr int kOffset = 0;  // DotQ6 has subtracted 32
   static inline void Unpack(const Row& row, Span* span) {
@@ -179,9 +196,18 @@ static inline __m256 GroupValues(const uint8_t* p, int group, DType type) {
 
 template <int kBits>
 struct FormatMlx {
+  static constexpr bool kSmall = kBits < 8;
+  static constexpr bool kScalesOf16 = false;
   static constexpr bool kBias = true;
   static constexpr int kOffset = kBits == 8 ? kUnsignedOffset : 0;
 
+  // Three streams of different speeds are more than the hardware keeps up with.
+  static void Prefetch(const Row& row) {
+    constexpr uintptr_t kAhead = 2048, kSpanBytes = kSpan * kBits / 8;
+    for (uintptr_t line = 0; line < kSpanBytes; line += 64) PrefetchAhead(row.data, kAhead + line);
+    PrefetchAhead(row.scales, kAhead / 8);
+    PrefetchAhead(row.biases, kAhead / 8);
+  }
   static int64_t ScaleBytes(const Row& row, int64_t elements) {
     return elements / row.group * (row.scale_type == DType::kF32 ? 4 : 2);
   }

@@ -8,20 +8,40 @@
 
 namespace flashmoe::FM_ISA {
 
+// Two rows at a time share the loads of their inputs; for a single token, whose rows come from
+// memory, they would only be a second stream for the prefetcher to follow.
+template <int kTokens>
+constexpr int kRowsAtOnce = kTokens > 1 ? 2 : 1;
+constexpr int64_t kFloatRowsInCache = 16;  // rows that meet all tokens before the next rows do
+
+// Rows [begin, end) times kTokens tokens from t on.
+template <class Weight, int kTokens>
+static void FloatRowsTimesTokens(const Matrix& w, int64_t begin, int64_t end, const Activations& x,
+                                 int64_t t, float* y, int64_t y_stride) {
+  const auto* data = reinterpret_cast<const uint8_t*>(w.data);
+  const float* in = x.f32 + t * w.cols;
+  float* out = y + t * y_stride;
+  constexpr int kRows = kRowsAtOnce<kTokens>;
+  int64_t r = begin;
+  for (; r + kRows <= end; r += kRows) {
+    DotRows<Weight, kRows, kTokens>(data + r * w.row_bytes, w.row_bytes, in, w.cols, w.cols,
+                                    out + r, y_stride);
+  }
+  for (; r < end; ++r) {
+    DotRows<Weight, 1, kTokens>(data + r * w.row_bytes, 0, in, w.cols, w.cols, out + r, y_stride);
+  }
+}
+
 template <class Weight>
 static void MatmulFloat(const Matrix& w, int64_t row_begin, int64_t row_end, const Activations& x,
                         float* y, int64_t y_stride) {
-  const auto* data = reinterpret_cast<const uint8_t*>(w.data);
-  for (int64_t r = row_begin; r < row_end; ++r) {
-    const uint8_t* row = data + r * w.row_bytes;
+  for (int64_t begin = row_begin; begin < row_end; begin += kFloatRowsInCache) {
+    const int64_t end = begin + kFloatRowsInCache < row_end ? begin + kFloatRowsInCache : row_end;
     int64_t t = 0;
     for (; t + kFloatTile <= x.n; t += kFloatTile) {
-      FloatRow<Weight, kFloatTile>(row, x.f32 + t * w.cols, w.cols, w.cols, y + t * y_stride + r,
-                                   y_stride);
+      FloatRowsTimesTokens<Weight, kFloatTile>(w, begin, end, x, t, y, y_stride);
     }
-    for (; t < x.n; ++t) {
-      FloatRow<Weight, 1>(row, x.f32 + t * w.cols, w.cols, w.cols, y + t * y_stride + r, y_stride);
-    }
+    for (; t < x.n; ++t) FloatRowsTimesTokens<Weight, 1>(w, begin, end, x, t, y, y_stride);
   }
 }
 

@@ -1,33 +1,14 @@
 // Products of integer weights with int8 activations. Lane b of an accumulator takes the blocks
-// b, b + 8, b + 16, ... of a row in turn and the lanes are added last, whatever the tile: so a
-// result does not depend on the tokens that it shares a tile with.
+// b, b + 8, b + 16, ... of a row in turn and the lanes are added last, in one order: so a result
+// does not depend on which of the two ways below computed it, nor in what company.
 #pragma once
 
-#include "kernels/kernels.h"
-#include "kernels/simd/formats.h"
+#include "kernels/simd/matmul_tile.h"
+#include "kernels/simd/tokens.h"
 
 namespace flashmoe::FM_ISA {
 
-constexpr int kIntTile = 4;           // tokens that share an unpacked span
 constexpr int64_t kRowsInCache = 16;  // rows that meet all tokens before the next rows do
-
-struct Token {
-  const int8_t* q8;
-  const float* scales;
-  const int32_t* sums;
-};
-
-// A token's last, incomplete span, filled up with zeros.
-struct TailToken {
-  int8_t q8[kSpan];
-  float scales[kSpanBlocks];
-  int32_t sums[kSpanBlocks];
-};
-
-struct Shape {
-  int64_t spans;        // complete ones
-  int64_t tail_blocks;  // of the one after them
-};
 
 // acc + scale_x * (scale * (q + offset) . x + bias * sum of x)
 template <class Format>
@@ -58,7 +39,9 @@ static inline void RowTimesTokens(const Row& row, const Shape& shape, const Toke
   for (int t = 0; t < kTokens; ++t) acc[t] = _mm256_setzero_ps();
   Span span;
   for (int64_t s = 0; s < shape.spans; ++s) {
-    Format::Unpack(Format::At(row, s), &span);
+    const Row at_span = Format::At(row, s);
+    Format::Prefetch(at_span);
+    Format::Unpack(at_span, &span);
     for (int t = 0; t < kTokens; ++t) {
       const Token at = {x[t].q8 + s * kSpan, x[t].scales + s * kSpanBlocks,
                         x[t].sums + s * kSpanBlocks};
@@ -76,32 +59,11 @@ static inline void RowTimesTokens(const Row& row, const Shape& shape, const Toke
   for (int t = 0; t < kTokens; ++t) y[t * y_stride] = Sum8(acc[t]);
 }
 
-static inline Token TokenAt(const Activations& x, int64_t t) {
-  const int64_t blocks = x.cols / 32;
-  return {x.q8 + t * x.cols, x.scales + t * blocks, x.sums + t * blocks};
-}
-
-static inline void CopyTail(const Token& x, const Shape& shape, TailToken* tail) {
-  const auto blocks = static_cast<size_t>(shape.tail_blocks);
-  __builtin_memset(tail, 0, sizeof(*tail));
-  __builtin_memcpy(tail->q8, x.q8 + shape.spans * kSpan, blocks * 32);
-  __builtin_memcpy(tail->scales, x.scales + shape.spans * kSpanBlocks, blocks * sizeof(float));
-  __builtin_memcpy(tail->sums, x.sums + shape.spans * kSpanBlocks, blocks * sizeof(int32_t));
-}
-
-static inline Row RowAt(const Matrix& w, int64_t r) {
-  const auto* data = reinterpret_cast<const uint8_t*>(w.data) + r * w.row_bytes;
-  if (w.group == 0) return {data, nullptr, nullptr, 0, DType::kF32};
-  const int64_t offset = r * (w.cols / w.group) * (w.scale_type == DType::kF32 ? 4 : 2);
-  return {data, reinterpret_cast<const uint8_t*>(w.scales) + offset,
-          reinterpret_cast<const uint8_t*>(w.biases) + offset, w.group, w.scale_type};
-}
-
 // Rows [begin, end) times kTokens tokens from t on.
 template <class Format, int kTokens>
-static void Tile(const Matrix& w, int64_t begin, int64_t end, const Activations& x, int64_t t,
-                 float* y, int64_t y_stride) {
-  const Shape shape = {w.cols / kSpan, w.cols % kSpan / 32};
+static void RowsTimesTokens(const Matrix& w, int64_t begin, int64_t end, const Activations& x,
+                            int64_t t, float* y, int64_t y_stride) {
+  const Shape shape = ShapeOf(w);
   Token tokens[kTokens];
   TailToken tails[kTokens];
   for (int i = 0; i < kTokens; ++i) {
@@ -117,18 +79,18 @@ static void Tile(const Matrix& w, int64_t begin, int64_t end, const Activations&
 template <class Format>
 static void MatmulInt(const Matrix& w, int64_t row_begin, int64_t row_end, const Activations& x,
                       float* y, int64_t y_stride) {
-  if (x.n == 1) return Tile<Format, 1>(w, row_begin, row_end, x, 0, y, y_stride);
-  for (int64_t begin = row_begin; begin < row_end; begin += kRowsInCache) {
+  int64_t begin = row_begin;
+  if (x.n >= kTileFrom) {
+    for (; begin + kLanes <= row_end; begin += kLanes) {
+      TileTimesTokens<Format>(w, begin, x, y, y_stride);
+    }
+  }
+  for (; begin < row_end; begin += kRowsInCache) {
     const int64_t end = begin + kRowsInCache < row_end ? begin + kRowsInCache : row_end;
     int64_t t = 0;
-    for (; t + kIntTile <= x.n; t += kIntTile) {
-      Tile<Format, kIntTile>(w, begin, end, x, t, y, y_stride);
-    }
-    if (t + 2 <= x.n) {
-      Tile<Format, 2>(w, begin, end, x, t, y, y_stride);
-      t += 2;
-    }
-    if (t < x.n) Tile<Format, 1>(w, begin, end, x, t, y, y_stride);
+    for (; t + 4 <= x.n; t += 4) RowsTimesTokens<Format, 4>(w, begin, end, x, t, y, y_stride);
+    for (; t + 2 <= x.n; t += 2) RowsTimesTokens<Format, 2>(w, begin, end, x, t, y, y_stride);
+    if (t < x.n) RowsTimesTokens<Format, 1>(w, begin, end, x, t, y, y_stride);
   }
 }
 

@@ -1,0 +1,176 @@
+// Many tokens: the spans of kLanes rows are unpacked and transposed once, so that lane r is row r,
+// and then multiplied with every token. No sums across lanes remain. Each (row, token) sees the
+// operations of AddSpan (matmul_int.h) in the same order, with eight accumulators in the place of
+// eight lanes.
+#pragma once
+
+#include "kernels/simd/tokens.h"
+
+namespace flashmoe::FM_ISA {
+
+constexpr int kTileTokens = 32;  // whose accumulators (16 KB) stay in the first cache level
+constexpr int kAtOnce = 4;       // tokens that share a load of weights
+
+struct alignas(64) WeightTile {
+  uint8_t q[kSpan / 4][4 * kLanes];  // elements 4 i .. 4 i + 3 of each row
+  float scale[kSpanBlocks][kLanes];
+  float bias[kSpanBlocks][kLanes];
+  int32_t scale_of_16[2 * kSpanBlocks][kLanes];
+};
+
+// The same, row by row.
+struct alignas(64) UnpackedRows {
+  uint8_t q[kLanes][kSpan];
+  float scale[kLanes][kSpanBlocks];
+  float bias[kLanes][kSpanBlocks];
+  int32_t scale_of_16[kLanes][2 * kSpanBlocks];
+};
+
+// Transposes `quads` groups of four 32-bit values from rows that lie `stride` bytes apart.
+static inline void TransposeRows(const void* rows, int64_t stride, int quads, void* columns) {
+  for (int i = 0; i < quads; ++i) {
+    const char* from = static_cast<const char*>(rows) + 16 * i;
+    Vec v[4];
+    for (int j = 0; j < 4; ++j) v[j] = LoadQuads(from + j * stride, 4 * stride);
+    TransposeQuads(v);
+    char* to = static_cast<char*>(columns) + 16 * i * kLanes;
+    for (int j = 0; j < 4; ++j) Store(reinterpret_cast<float*>(to) + j * kLanes, v[j]);
+  }
+}
+
+template <class Format>
+static inline void UnpackRow(const Row& row, int r, UnpackedRows* out) {
+  Span span;
+  Format::Unpack(row, &span);
+  for (int i = 0; i < 4; ++i) StoreBytes(out->q[r] + 64 * i, span.q[i]);
+  _mm256_storeu_ps(out->scale[r], span.scale);
+  if constexpr (Format::kBias) _mm256_storeu_ps(out->bias[r], span.bias);
+  if constexpr (Format::kScalesOf16) {
+    for (int g = 0; g < 16; ++g) out->scale_of_16[r][g] = span.scales_of_16[g];
+  }
+}
+
+template <class Format>
+static inline void MakeTile(const Row rows[kLanes], int64_t span, int64_t tail_blocks,
+                            WeightTile* tile) {
+  UnpackedRows unpacked;
+  if (tail_blocks == 0) {
+    for (int r = 0; r < kLanes; ++r) UnpackRow<Format>(Format::At(rows[r], span), r, &unpacked);
+  } else {
+    for (int r = 0; r < kLanes; ++r) {
+      TailBytes bytes = {};
+      UnpackRow<Format>(Format::Tail(Format::At(rows[r], span), tail_blocks, &bytes), r, &unpacked);
+    }
+  }
+  TransposeRows(unpacked.q, kSpan, kSpan / 16, tile->q);
+  TransposeRows(unpacked.scale, sizeof(unpacked.scale[0]), 2, tile->scale);
+  if constexpr (Format::kBias) {
+    TransposeRows(unpacked.bias, sizeof(unpacked.bias[0]), 2, tile->bias);
+  }
+  if constexpr (Format::kScalesOf16) {
+    TransposeRows(unpacked.scale_of_16, sizeof(unpacked.scale_of_16[0]), 4, tile->scale_of_16);
+  }
+}
+
+// dots[t] = the sum over `quads` groups of four elements from element 4 * first on.
+template <class Format, int kTokens>
+static inline void DotQuads(const WeightTile& tile, const Token* x, int first, int quads,
+                            Ints dots[kTokens]) {
+  for (int t = 0; t < kTokens; ++t) dots[t] = ZeroInts();
+  for (int i = first; i < first + quads; ++i) {
+    const Ints w = LoadInts(tile.q[i]);
+    for (int t = 0; t < kTokens; ++t) {
+      dots[t] = AddQuads<Format::kSmall>(dots[t], w, x[t].q8 + 4 * i);
+    }
+  }
+}
+
+// Block b of each row with kTokens tokens, as integers.
+template <class Format, int kTokens>
+static inline void DotBlock(const WeightTile& tile, const Token* x, const int32_t (*sums_of_16)[16],
+                            int b, Ints dots[kTokens]) {
+  if constexpr (!Format::kScalesOf16) {
+    DotQuads<Format, kTokens>(tile, x, 8 * b, 8, dots);
+    return;
+  }
+  for (int t = 0; t < kTokens; ++t) dots[t] = ZeroInts();
+  for (int g = 2 * b; g < 2 * b + 2; ++g) {  // scale (q - 32) . x
+    Ints half[kTokens];
+    DotQuads<Format, kTokens>(tile, x, 4 * g, 4, half);
+    const Ints scale = LoadInts(tile.scale_of_16[g]);
+    for (int t = 0; t < kTokens; ++t) {
+      const Ints dot = SubInts(half[t], SetInts(32 * sums_of_16[t][g]));
+      dots[t] = AddInts(dots[t], MulInts(dot, scale));
+    }
+  }
+}
+
+using TileSums = float[kSpanBlocks][kLanes];  // of one token
+
+template <class Format, int kTokens>
+static inline void AddTile(const WeightTile& tile, const Token* x, TileSums* acc) {
+  int32_t sums_of_16[kTokens][16];
+  if constexpr (Format::kScalesOf16) {
+    for (int t = 0; t < kTokens; ++t) SumActivations16(x[t].q8, sums_of_16[t]);
+  }
+  for (int b = 0; b < kSpanBlocks; ++b) {
+    Ints dots[kTokens];
+    DotBlock<Format, kTokens>(tile, x, sums_of_16, b, dots);
+    const Vec scale = Load(tile.scale[b]);
+    for (int t = 0; t < kTokens; ++t) {
+      const int32_t sum = x[t].sums[b];
+      if constexpr (Format::kOffset != 0) {
+        dots[t] = AddInts(dots[t], SetInts(Format::kOffset * sum));
+      }
+      Vec value = ToFloats(dots[t]);
+      if constexpr (Format::kBias) {
+        value = Fma(value, scale, Set(static_cast<float>(sum)) * Load(tile.bias[b]));
+      } else {
+        value = value * scale;
+      }
+      Store(acc[t][b], Fma(value, Set(x[t].scales[b]), Load(acc[t][b])));
+    }
+  }
+}
+
+// Adds the lanes of an accumulator in the order of Sum8.
+static inline Vec SumTile(const TileSums& a) {
+  const auto pair = [&](int i) { return Load(a[i]) + Load(a[i + 4]); };
+  return (pair(0) + pair(2)) + (pair(1) + pair(3));
+}
+
+// Rows [begin, begin + kLanes) times all tokens.
+template <class Format>
+static void TileTimesTokens(const Matrix& w, int64_t begin, const Activations& x, float* y,
+                            int64_t y_stride) {
+  const Shape shape = ShapeOf(w);
+  const int64_t spans = shape.spans + (shape.tail_blocks > 0 ? 1 : 0);
+  Row rows[kLanes];
+  for (int r = 0; r < kLanes; ++r) rows[r] = RowAt(w, begin + r);
+  WeightTile tile;
+  alignas(64) TileSums acc[kTileTokens];
+  TailToken tails[kTileTokens];
+  Token at[kTileTokens];
+  for (int64_t first = 0; first < x.n; first += kTileTokens) {
+    const int64_t n = x.n - first < kTileTokens ? x.n - first : kTileTokens;
+    __builtin_memset(acc, 0, static_cast<size_t>(n) * sizeof(acc[0]));
+    for (int64_t s = 0; s < spans; ++s) {
+      const bool is_tail = s == shape.spans;
+      MakeTile<Format>(rows, s, is_tail ? shape.tail_blocks : 0, &tile);
+      for (int64_t t = 0; t < n; ++t) {
+        const Token token = TokenAt(x, first + t);
+        at[t] = {token.q8 + s * kSpan, token.scales + s * kSpanBlocks,
+                 token.sums + s * kSpanBlocks};
+        if (!is_tail) continue;
+        CopyTail(token, shape, &tails[t]);
+        at[t] = {tails[t].q8, tails[t].scales, tails[t].sums};
+      }
+      int64_t t = 0;
+      for (; t + kAtOnce <= n; t += kAtOnce) AddTile<Format, kAtOnce>(tile, at + t, acc + t);
+      for (; t < n; ++t) AddTile<Format, 1>(tile, at + t, acc + t);
+    }
+    for (int64_t t = 0; t < n; ++t) Store(y + (first + t) * y_stride + begin, SumTile(acc[t]));
+  }
+}
+
+}  // namespace flashmoe::FM_ISA

@@ -1,0 +1,50 @@
+// Where the inputs and weight rows of an integer product lie.
+#pragma once
+
+#include "kernels/kernels.h"
+#include "kernels/simd/formats.h"
+
+namespace flashmoe::FM_ISA {
+
+struct Token {
+  const int8_t* q8;
+  const float* scales;
+  const int32_t* sums;
+};
+
+// A token's last, incomplete span, filled up with zeros.
+struct TailToken {
+  int8_t q8[kSpan];
+  float scales[kSpanBlocks];
+  int32_t sums[kSpanBlocks];
+};
+
+struct Shape {
+  int64_t spans;        // complete ones
+  int64_t tail_blocks;  // of the one after them
+};
+
+static inline Token TokenAt(const Activations& x, int64_t t) {
+  const int64_t blocks = x.cols / 32;
+  return {x.q8 + t * x.cols, x.scales + t * blocks, x.sums + t * blocks};
+}
+
+static inline void CopyTail(const Token& x, const Shape& shape, TailToken* tail) {
+  const auto blocks = static_cast<size_t>(shape.tail_blocks);
+  __builtin_memset(tail, 0, sizeof(*tail));
+  __builtin_memcpy(tail->q8, x.q8 + shape.spans * kSpan, blocks * 32);
+  __builtin_memcpy(tail->scales, x.scales + shape.spans * kSpanBlocks, blocks * sizeof(float));
+  __builtin_memcpy(tail->sums, x.sums + shape.spans * kSpanBlocks, blocks * sizeof(int32_t));
+}
+
+static inline Shape ShapeOf(const Matrix& w) { return {w.cols / kSpan, w.cols % kSpan / 32}; }
+
+static inline Row RowAt(const Matrix& w, int64_t r) {
+  const auto* data = reinterpret_cast<const uint8_t*>(w.data) + r * w.row_bytes;
+  if (w.group == 0) return {data, nullptr, nullptr, 0, DType::kF32};
+  const int64_t offset = r * (w.cols / w.group) * (w.scale_type == DType::kF32 ? 4 : 2);
+  return {data, reinterpret_cast<const uint8_t*>(w.scales) + offset,
+          reinterpret_cast<const uint8_t*>(w.biases) + offset, w.group, w.scale_type};
+}
+
+}  // namespace flashmoe::FM_ISA
