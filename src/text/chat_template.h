@@ -13,9 +13,10 @@
 namespace flashmoe {
 
 struct TemplateLimits {
-  uint64_t steps = 20'000'000;
-  int depth = 100;
+  uint64_t steps = 20'000'000;  // evaluated nodes, and every 64 bytes that are copied
+  int depth = 100;              // of macro calls
   uint64_t output_bytes = 64 << 20;
+  uint64_t value_bytes = 256 << 20;  // held at once by the template's values, the request included
 };
 
 class ChatTemplate {
