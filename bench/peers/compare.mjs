@@ -1,0 +1,45 @@
+// Alternates flashmoe and llama.cpp over the same file and text and prints medians and ratios.
+// node compare.mjs BUILD_DIR PACKAGES_DIR MODEL.gguf TOKENS.json [ROUNDS=5 PROMPT=512 DECODE=128 THREADS=2]
+import {execFileSync} from "node:child_process";
+import path from "node:path";
+
+const [build, packages, model, tokens, ...counts] = process.argv.slice(2);
+const [rounds, prompt, decode, threads] = [5, 512, 128, 2].map((d, i) => Number(counts[i] ?? d));
+const run = (program, args) =>
+  JSON.parse(execFileSync(program, args.map(String), {encoding: "utf8"}).trim().split("\n").at(-1));
+
+const ours = () => run(path.join(build, "bench/bench_decode"), [
+  "--model", model, "--tokens", tokens, "--prompt", prompt, "--decode", decode,
+  "--threads", threads]);
+const theirs = () => run(process.execPath, [
+  path.join(import.meta.dirname, "resident.mjs"), packages, model, tokens, prompt, decode, threads]);
+
+const sorted = (values) => [...values].sort((a, b) => a - b);
+const median = (values) => {
+  const s = sorted(values), half = s.length >> 1;
+  return s.length % 2 ? s[half] : (s[half - 1] + s[half]) / 2;
+};
+const show = (values, digits = 2) => {
+  const s = sorted(values);
+  return `${median(s).toFixed(digits)} (${s[0].toFixed(digits)} to ${s.at(-1).toFixed(digits)})`;
+};
+
+const pairs = [];
+for (let round = 0; round < rounds; ++round) {
+  const pair = round % 2 ? {theirs: theirs(), ours: ours()} : {ours: ours(), theirs: theirs()};
+  pairs.push(pair);
+  console.error(JSON.stringify(pair));
+}
+console.log(`${path.basename(model)}: ${rounds} alternating pairs, ${threads} threads, median (range)\n`);
+console.log("| | flashmoe, tokens/s | llama.cpp, tokens/s | ratio of the pairs |\n|---|---|---|---|");
+for (const [name, key] of [[`decode of ${decode}`, "decode_tokens_per_s"],
+                           [`prefill of ${prompt}`, "prefill_tokens_per_s"]]) {
+  const column = (who) => pairs.map((pair) => pair[who][key]);
+  const ratios = pairs.map((pair) => pair.ours[key] / pair.theirs[key]);
+  console.log(`| ${name} | ${show(column("ours"))} | ${show(column("theirs"))} | ${show(ratios)} |`);
+}
+const last = pairs.at(-1).ours;
+const share = pairs.map((pair) => 100 * pair.ours.decode_gbps / pair.ours.roof_gbps);
+console.log(`\n${(last.bytes_per_token / 1e6).toFixed(0)} MB a token; flashmoe reads ` +
+  `${show(pairs.map((pair) => pair.ours.decode_gbps), 1)} GB/s of a roof of ` +
+  `${show(pairs.map((pair) => pair.ours.roof_gbps), 1)}: ${show(share, 0)} %`);
