@@ -87,14 +87,9 @@ Result<GenerateResult> Generate(Engine& engine, Session& session, const Generate
   TextOutput output(request, on_text, result.text);
 
   const double start = NowSeconds();
-  const auto held = session.tokens().size();
+  result.prompt_tokens_reused = session.Reusable(request.prompt);
   Status status = session.Sync(request.prompt, progress);
   if (!status.has_value() && !cancelled()) return std::unexpected(std::move(status).error());
-  if (held < request.prompt.size() &&
-      std::equal(request.prompt.begin(), request.prompt.begin() + static_cast<int64_t>(held),
-                 session.tokens().begin(), session.tokens().end())) {
-    result.prompt_tokens_reused = static_cast<int64_t>(held);
-  }
 
   result.finish = cancelled() ? FinishReason::kCancelled : FinishReason::kLength;
   double first = NowSeconds();

@@ -38,6 +38,11 @@ uint64_t Base(const PlanInputs& in, int64_t context, int64_t chunk) {
          ScratchBytes(in, context, chunk);
 }
 
+// The smallest budget for this context: short chunks, one token's experts.
+uint64_t LeastBudget(const PlanInputs& in, int64_t context) {
+  return Base(in, context, kChunkUnit) + in.slots_min * in.slot;
+}
+
 // As much context as fits into an eighth of what the dense weights leave, within what is useful.
 int64_t ChooseContext(const PlanInputs& in, uint64_t budget) {
   if (in.context > 0) return std::min(in.context, in.context_max);
@@ -45,7 +50,10 @@ int64_t ChooseContext(const PlanInputs& in, uint64_t budget) {
   const uint64_t taken = in.process + kSlack + in.dense;
   const uint64_t share = budget > taken ? (budget - taken) / 8 : 0;
   int64_t context = std::min(in.context_max, std::max(least, kContextDefault));
-  while (context > least && StateBytes(in, context) > share) context = std::max(least, context / 2);
+  const auto fits = [&](int64_t positions) {
+    return StateBytes(in, positions) <= share && LeastBudget(in, positions) <= budget;
+  };
+  while (context > least && !fits(context)) context = std::max(least, context / 2);
   return context;
 }
 
@@ -59,7 +67,7 @@ Result<MemoryPlan> MakePlan(const PlanInputs& in) {
   plan.slots_all = in.slots_all;
 
   const uint64_t floor_experts = in.slots_min * in.slot;
-  const uint64_t least = Base(in, plan.context, kChunkUnit) + floor_experts;
+  const uint64_t least = LeastBudget(in, plan.context);
   if (plan.budget < least) {
     return Fail(
         ErrorCode::kOutOfMemory,

@@ -48,12 +48,16 @@ Status Session::CheckTokens(std::span<const int32_t> tokens) const {
   return {};
 }
 
+int64_t Session::Reusable(std::span<const int32_t> tokens) const {
+  const bool extends =
+      tokens_.size() < tokens.size() && std::equal(tokens_.begin(), tokens_.end(), tokens.begin());
+  return extends ? static_cast<int64_t>(tokens_.size()) : 0;
+}
+
 Status Session::Sync(std::span<const int32_t> tokens, const ProgressFn& progress) {
   FM_CHECK(!tokens.empty());
   FM_RETURN_IF_ERROR(CheckTokens(tokens));
-  const bool extends =
-      tokens_.size() < tokens.size() && std::equal(tokens_.begin(), tokens_.end(), tokens.begin());
-  if (!extends) Reset();
+  if (Reusable(tokens) == 0) Reset();
   return Feed(tokens.subspan(tokens_.size()), nullptr, progress);
 }
 

@@ -24,6 +24,9 @@ class Session {
   // empty.
   Status Sync(std::span<const int32_t> tokens, const ProgressFn& progress = {});
 
+  // How many of `tokens` Sync would not have to compute.
+  int64_t Reusable(std::span<const int32_t> tokens) const;
+
   // Adds one token. As Sync.
   Status Append(int32_t token);
 
