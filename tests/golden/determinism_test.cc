@@ -1,0 +1,190 @@
+// What may change speed must not change the output: reader, budget, threads, how a prompt is cut,
+// where a sequence was interrupted.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "kernels/kernels.h"
+#include "tests/support/least_memory.h"
+#include "tests/support/test_model.h"
+
+namespace flashmoe {
+namespace {
+
+#define EXPECT_SAME_LOGITS(got, want) EXPECT_EQ(FirstDifference((got), (want)), "")
+
+// The prompt's logits, and those of some tokens fed one by one.
+LogitRows PromptAndSteps(Engine& engine, std::span<const int32_t> tokens, size_t steps) {
+  LogitRows rows = AllLogits(engine, tokens);
+  auto session = engine.NewSession();
+  if (!session.has_value()) {
+    ADD_FAILURE() << session.error().ToString();
+    return {};
+  }
+  Status status = session->Sync(tokens.first(tokens.size() - steps));
+  for (size_t i = tokens.size() - steps; status.has_value(); ++i) {
+    rows.emplace_back(session->logits().begin(), session->logits().end());
+    if (i == tokens.size()) return rows;
+    status = session->Append(tokens[i]);
+  }
+  ADD_FAILURE() << status.error().ToString();
+  return {};
+}
+
+struct Subject {
+  const char* name;
+  int tokens;
+};
+
+class DeterminismTest : public testing::TestWithParam<std::tuple<Subject, std::string>> {
+ protected:
+  void SetUp() override {
+    const auto& [subject, isa] = GetParam();
+    path_ = std::string(subject.name) == "ember" ? BundledModel() : TinyModel(subject.name);
+    tokens_ = SomeTokens(subject.tokens, 500);
+    options_ = TestOptions(isa);
+  }
+  LogitRows Run(const EngineOptions& options) const {
+    const auto engine = Open(path_, options);
+    return engine == nullptr ? LogitRows() : PromptAndSteps(*engine, tokens_, 7);
+  }
+
+  std::string path_;
+  std::vector<int32_t> tokens_;
+  EngineOptions options_;
+};
+
+TEST_P(DeterminismTest, OutputDoesNotDependOnHowItIsComputed) {
+  const auto engine = Open(path_, options_);
+  ASSERT_NE(engine, nullptr);
+  EXPECT_TRUE(engine->plan().memory.all_resident());
+  const LogitRows want = PromptAndSteps(*engine, tokens_, 7);
+  ASSERT_EQ(want.size(), tokens_.size() + 8);
+  EXPECT_SAME_LOGITS(PromptAndSteps(*engine, tokens_, 7), want) << "second run";
+
+  for (const int threads : {1, 3}) {
+    EngineOptions options = options_;
+    options.threads = threads;
+    EXPECT_SAME_LOGITS(Run(options), want) << threads << " threads";
+  }
+  const uint64_t floor = LeastMemory(path_, options_);
+  ASSERT_GT(floor, 0u);
+  const uint64_t all = engine->plan().memory.total();
+  for (const ReaderKind io : {ReaderKind::kUring, ReaderKind::kPread, ReaderKind::kMmap}) {
+    for (const uint64_t budget : {floor, (floor + all) / 2}) {
+      EngineOptions options = options_;
+      options.io = io;
+      options.memory_bytes = budget;
+      const auto streaming = Open(path_, options);
+      ASSERT_NE(streaming, nullptr);
+      EXPECT_FALSE(streaming->plan().memory.all_resident()) << streaming->plan().ToString();
+      EXPECT_LE(streaming->plan().memory.total(), budget);
+      EXPECT_SAME_LOGITS(PromptAndSteps(*streaming, tokens_, 7), want)
+          << streaming->plan().ToString();
+    }
+  }
+}
+
+TEST_P(DeterminismTest, PromptMayBeCutAtBlocks) {
+  const auto engine = Open(path_, options_);
+  ASSERT_NE(engine, nullptr);
+  const LogitRows whole = AllLogits(*engine, tokens_);
+  ASSERT_EQ(whole.size(), tokens_.size());
+  auto session = engine->NewSession();
+  ASSERT_TRUE(session.has_value());
+  for (size_t end = 64; end < tokens_.size(); end += 64) {
+    ASSERT_TRUE(session->Sync(std::span(tokens_).first(end)).has_value());
+    const LogitRows got = {{session->logits().begin(), session->logits().end()}};
+    EXPECT_SAME_LOGITS(got, LogitRows{whole[end - 1]}) << "cut at " << end;
+  }
+}
+
+TEST_P(DeterminismTest, SnapshotContinuesBitForBit) {
+  const auto engine = Open(path_, options_);
+  ASSERT_NE(engine, nullptr);
+  auto session = engine->NewSession();
+  ASSERT_TRUE(session.has_value());
+  const auto steps = [](Session& from) {
+    LogitRows rows;
+    for (const int32_t token : {5, 17, 300, 42, 9}) {
+      EXPECT_TRUE(from.Append(token).has_value());
+      rows.emplace_back(from.logits().begin(), from.logits().end());
+    }
+    return rows;
+  };
+  ASSERT_TRUE(session->Sync(std::span(tokens_).first(71)).has_value());
+  const std::vector<float> at_snapshot(session->logits().begin(), session->logits().end());
+  const Session::Snapshot snapshot = session->Save();
+  const LogitRows continuous = steps(*session);
+  // Something else in between, longer than what is restored.
+  ASSERT_TRUE(session->Sync(SomeTokens(100, 500, /*seed=*/7)).has_value());
+  session->Restore(snapshot);
+  const LogitRows restored = {{session->logits().begin(), session->logits().end()}};
+  EXPECT_SAME_LOGITS(restored, LogitRows{at_snapshot});
+  EXPECT_SAME_LOGITS(steps(*session), continuous);
+
+  auto other = engine->NewSession();
+  ASSERT_TRUE(other.has_value());
+  other->Restore(snapshot);
+  EXPECT_SAME_LOGITS(steps(*other), continuous) << "in another session";
+}
+
+std::vector<std::string> TableNames() {
+  std::vector<std::string> names;
+  for (const KernelTable* kernels : AvailableKernels()) names.emplace_back(kernels->name);
+  return names;
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, DeterminismTest,
+                         testing::Combine(testing::Values(Subject{"tiny-random", 150},
+                                                          Subject{"ember", 80}),
+                                          testing::ValuesIn(TableNames())),
+                         [](const auto& test) {
+                           const std::string name = std::get<0>(test.param).name;
+                           return (name == "ember" ? name : std::string("tiny")) + "_" +
+                                  std::get<1>(test.param);
+                         });
+
+// Cuts elsewhere move tokens from the chunked to the stepwise form of the delta rule.
+TEST(PromptPiecesTest, AnyCutChangesRoundingAlone) {
+  const std::vector<int32_t> tokens = SomeTokens(200, 512);
+  const auto engine = Open(TinyModel("tiny-random"), TestOptions());
+  ASSERT_NE(engine, nullptr);
+  const LogitRows whole = AllLogits(*engine, tokens);
+  ASSERT_EQ(whole.size(), tokens.size());
+  for (const size_t piece : {1, 3, 63, 65}) {
+    auto session = engine->NewSession();
+    ASSERT_TRUE(session.has_value());
+    LogitRows got, want;
+    for (size_t end = piece; end < tokens.size() + piece; end += piece) {
+      const size_t stop = std::min(end, tokens.size());
+      ASSERT_TRUE(session->Sync(std::span(tokens).first(stop)).has_value());
+      got.emplace_back(session->logits().begin(), session->logits().end());
+      want.push_back(whole[stop - 1]);
+    }
+    const double nmse = Nmse(got, want);
+    EXPECT_LE(nmse, 1e-10) << "pieces of " << piece;
+    RecordProperty(fmt::format("nmse_{}", piece), fmt::format("{:.3g}", nmse));
+  }
+}
+
+// A session that is handed another text forgets the first one.
+TEST(PromptPiecesTest, SessionStartsAgainOnAnotherText) {
+  const auto engine = Open(TinyModel("tiny-random"), TestOptions());
+  ASSERT_NE(engine, nullptr);
+  const std::vector<int32_t> first = SomeTokens(90, 512, 3), second = SomeTokens(70, 512, 4);
+  const LogitRows want = AllLogits(*engine, second);
+  auto session = engine->NewSession();
+  ASSERT_TRUE(session.has_value());
+  ASSERT_TRUE(session->Sync(first).has_value());
+  ASSERT_TRUE(session->Sync(second).has_value());
+  EXPECT_EQ(session->tokens(), second);
+  const LogitRows got = {{session->logits().begin(), session->logits().end()}};
+  EXPECT_SAME_LOGITS(got, LogitRows{want.back()});
+  // The same text once more.
+  ASSERT_TRUE(session->Sync(second).has_value());
+  const LogitRows again = {{session->logits().begin(), session->logits().end()}};
+  EXPECT_SAME_LOGITS(again, LogitRows{want.back()});
+}
+
+}  // namespace
+}  // namespace flashmoe

@@ -1,0 +1,225 @@
+// Budgets that are too small, and disks that fail while the model runs.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+
+#include "engine/generate.h"
+#include "format/test_support.h"
+#include "io/sim_reader.h"
+#include "kernels/kernels.h"
+#include "tests/support/checkpoint.h"
+#include "tests/support/least_memory.h"
+#include "tests/support/test_model.h"
+
+namespace flashmoe {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+TEST(BudgetTest, NamedSmallestBudgetWorks) {
+  for (const std::string& path : {TinyModel("tiny-random"), BundledModel()}) {
+    for (const int64_t context : {int64_t{0}, int64_t{1024}}) {
+      EngineOptions options = TestOptions("auto");
+      options.context = context;
+      options.memory_bytes = LeastMemory(path, options);
+      const auto engine = TryOpen(path, options);
+      ASSERT_TRUE(engine.has_value()) << engine.error().ToString();
+      const MemoryPlan& plan = (*engine)->plan().memory;
+      EXPECT_LE(plan.total(), options.memory_bytes);
+      EXPECT_LT(plan.slots, plan.slots_all);
+      EXPECT_EQ(AllLogits(**engine, SomeTokens(5, 500)).size(), 5u);
+
+      options.memory_bytes = options.memory_bytes * 9 / 10;
+      const auto refused = TryOpen(path, options);
+      ASSERT_FALSE(refused.has_value()) << (*refused)->plan().ToString();
+      EXPECT_EQ(refused.error().code, ErrorCode::kOutOfMemory);
+      EXPECT_GE(NamedBudget(refused.error()), plan.total()) << refused.error().ToString();
+    }
+  }
+}
+
+TEST(BudgetTest, OutputHasTheFloorsPromise) {
+  EngineOptions options = TestOptions();
+  const std::string path = TinyModel("tiny-random");
+  options.memory_bytes = LeastMemory(path, options);
+  const auto engine = Open(path, options);
+  ASSERT_NE(engine, nullptr);
+  const std::vector<int32_t> tokens = SomeTokens(30, 500);
+  ASSERT_EQ(AllLogits(*engine, tokens).size(), tokens.size());
+  const StoreStats& stats = engine->model().store().stats();
+  EXPECT_GT(stats.bytes_read, 0u);
+  EXPECT_LT(stats.hits, stats.requests);
+}
+
+TEST(ContextTest, PromptThatDoesNotFitIsRefused) {
+  EngineOptions options = TestOptions();
+  options.context = 64;
+  const auto engine = Open(TinyModel("tiny-random"), options);
+  ASSERT_NE(engine, nullptr);
+  auto session = engine->NewSession();
+  ASSERT_TRUE(session.has_value());
+  const Status refused = session->Sync(SomeTokens(65, 500));
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_THAT(refused.error().ToString(), AllOf(HasSubstr("65"), HasSubstr("64")));
+  ASSERT_TRUE(session->Sync(SomeTokens(64, 500)).has_value());
+  const Status full = session->Append(1);
+  ASSERT_FALSE(full.has_value());
+  EXPECT_THAT(full.error().ToString(), HasSubstr("64"));
+  EXPECT_EQ(session->tokens().size(), 64u);
+
+  for (const int32_t id : {-1, 512, 1 << 30}) {
+    const Status unknown = session->Sync(std::vector{id});
+    ASSERT_FALSE(unknown.has_value());
+    EXPECT_THAT(unknown.error().ToString(), HasSubstr(fmt::format("{}", id)));
+  }
+}
+
+TEST(ContextTest, AnswerEndsWithTheContext) {
+  EngineOptions options = TestOptions();
+  options.context = 40;
+  const auto engine = Open(TinyModel("tiny-random"), options);
+  ASSERT_NE(engine, nullptr);
+  auto session = engine->NewSession();
+  ASSERT_TRUE(session.has_value());
+  GenerateRequest request;
+  request.prompt = SomeTokens(30, 500);
+  request.ignore_stop_tokens = true;
+  const auto result = Generate(*engine, *session, request, {});
+  ASSERT_TRUE(result.has_value()) << result.error().ToString();
+  EXPECT_EQ(result->finish, FinishReason::kLength);
+  EXPECT_EQ(result->tokens.size(), 11u);  // the last one need not be held
+}
+
+bool AllFinite(const LogitRows& rows) {
+  for (const auto& row : rows) {
+    for (const float x : row) {
+      if (!std::isfinite(x)) return false;
+    }
+  }
+  return true;
+}
+
+class CutFileTest : public testing::TestWithParam<ReaderKind> {
+ protected:
+  static std::string ReadFile(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  // The same inode gets its bytes back.
+  static void Restore(const std::string& path, const std::string& content) {
+    std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
+    file.write(content.data(), static_cast<std::streamsize>(content.size()));
+    ASSERT_TRUE(file.good());
+  }
+  TestFolder files_;
+};
+
+TEST_P(CutFileTest, EndsTheRequestAndNothingElse) {
+  const std::string folder = files_.File("model");
+  Checkpoint::Load(TinyModel("tiny-random")).Write(folder);
+  const std::string weights = folder + "/model.safetensors";
+  const std::string content = ReadFile(weights);
+
+  EngineOptions options = TestOptions();
+  options.io = GetParam();
+  options.memory_bytes = LeastMemory(folder, options);
+  const auto engine = Open(folder, options);
+  ASSERT_NE(engine, nullptr);
+  const std::vector<int32_t> tokens = SomeTokens(40, 500);
+  const LogitRows want = AllLogits(*engine, tokens);
+  ASSERT_EQ(want.size(), tokens.size());
+
+  // Embedding and dense weights lie before, so that an expert is what is missed.
+  std::filesystem::resize_file(weights, content.size() / 3);
+  auto session = engine->NewSession();
+  ASSERT_TRUE(session.has_value());
+  LogitRows rows;
+  const auto keep = [&](int64_t, std::span<const float> row) {
+    rows.emplace_back(row.begin(), row.end());
+  };
+  const Status failed = session->Evaluate(tokens, keep);
+  ASSERT_FALSE(failed.has_value());
+  const std::string text = failed.error().ToString();
+  EXPECT_THAT(text, testing::ContainsRegex("expert [0-9]+ of layer [0-9]+"));
+  EXPECT_THAT(text, HasSubstr(weights));
+  EXPECT_THAT(text, testing::ContainsRegex("byte [0-9]+"));
+  EXPECT_EQ(failed.error().code, ErrorCode::kIo) << text;
+  EXPECT_TRUE(AllFinite(rows));
+  EXPECT_TRUE(session->tokens().empty());
+  // Again, as long as the file is short.
+  ASSERT_FALSE(session->Evaluate(tokens, keep).has_value());
+
+  Restore(weights, content);
+  rows.clear();
+  const Status healed = session->Evaluate(tokens, keep);
+  ASSERT_TRUE(healed.has_value()) << healed.error().ToString();
+  EXPECT_EQ(FirstDifference(rows, want), "");
+}
+
+std::string ReaderName(const testing::TestParamInfo<ReaderKind>& reader) {
+  return reader.param == ReaderKind::kUring   ? "uring"
+         : reader.param == ReaderKind::kPread ? "pread"
+                                              : "mmap";
+}
+
+INSTANTIATE_TEST_SUITE_P(Readers, CutFileTest,
+                         testing::Values(ReaderKind::kUring, ReaderKind::kPread, ReaderKind::kMmap),
+                         ReaderName);
+
+// A model whose experts come through a reader that fails now and then.
+TEST(FailingDiskTest, ErrorsEndPassesAndLeaveNoTrace) {
+  const auto file = ModelFile::Open(TinyModel("tiny-random"));
+  ASSERT_TRUE(file.has_value());
+  auto config = ReadConfig(**file);
+  ASSERT_TRUE(config.has_value());
+  auto map = MapWeights(**file, *config);
+  ASSERT_TRUE(map.has_value());
+  auto weights = Weights::Load(*map, {}, {}, nullptr);
+  ASSERT_TRUE(weights.has_value());
+  auto pread = MakeReader({.kind = ReaderKind::kPread});
+  ASSERT_TRUE(pread.has_value());
+  auto sim = std::make_unique<SimReader>(
+      std::move(*pread),
+      SimOptions{.seed = 5, .error_rate = 0.002, .early_end_rate = 0.001, .hold_rate = 0.3});
+  const int k = config->experts_per_token;
+  StoreOptions store_options;
+  store_options.slots = ExpertStore::MinSlots(map->experts, k);
+  store_options.experts_per_token = k;
+  auto store = ExpertStore::Create(std::move(map->experts), store_options, std::move(sim));
+  ASSERT_TRUE(store.has_value());
+  ModelOptions options;
+  options.kernels = &ScalarKernels();
+  options.context = 256;
+  options.experts_per_token = k;
+  options.kv_type = KvType::kF32;
+  auto state = SequenceState::Create(Model::Shape(*config, options.context, options.kv_type));
+  ASSERT_TRUE(state.has_value());
+  Model model(*config, std::move(*weights), std::move(*store), options);
+  Session session(model, std::move(*state));
+
+  const std::vector<int32_t> tokens = SomeTokens(20, 500);
+  const LogitRows want = AllLogits(TinyModel("tiny-random"), tokens);
+  int failures = 0, successes = 0;
+  for (int run = 0; run < 40; ++run) {
+    const Status status = session.Sync(tokens);
+    if (!status.has_value()) {
+      ++failures;
+      EXPECT_THAT(status.error().ToString(),
+                  testing::ContainsRegex("expert [0-9]+ of layer [0-9]+"));
+      continue;
+    }
+    ++successes;
+    const LogitRows got = {{session.logits().begin(), session.logits().end()}};
+    EXPECT_EQ(FirstDifference(got, {want.back()}), "");
+  }
+  EXPECT_GT(failures, 0);
+  EXPECT_GT(successes, 0);
+}
+
+}  // namespace
+}  // namespace flashmoe

@@ -1,0 +1,32 @@
+#include "tests/support/least_memory.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "tests/support/test_model.h"
+
+namespace flashmoe {
+
+uint64_t NamedBudget(const Error& error) {
+  constexpr std::string_view kOption = "--memory ";
+  const size_t at = error.hint.find(kOption);
+  if (at == std::string::npos) return 0;
+  char* end = nullptr;
+  const uint64_t megabytes = std::strtoull(error.hint.c_str() + at + kOption.size(), &end, 10);
+  return std::string_view(end).starts_with("MB") ? megabytes * 1'000'000 : 0;
+}
+
+uint64_t LeastMemory(const std::string& path, EngineOptions options) {
+  options.memory_bytes = 1;
+  const auto refused = TryOpen(path, options);
+  if (refused.has_value()) {
+    ADD_FAILURE() << "a budget of one byte was accepted";
+    return 0;
+  }
+  const uint64_t budget = NamedBudget(refused.error());
+  EXPECT_GT(budget, 0u) << refused.error().ToString();
+  return budget;
+}
+
+}  // namespace flashmoe
