@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <charconv>
 
+#include "text/jinja/characters.h"
 #include "text/jinja/compare.h"
 #include "text/jinja/operators.h"
 #include "text/jinja/repr.h"
-#include "text/jinja/characters.h"
 
 namespace flashmoe::jinja {
 namespace {

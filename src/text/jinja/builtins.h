@@ -36,7 +36,9 @@ class Namespace final : public Object {
   void Clear();
 
  private:
+  Status DescribeMembers(TextBuilder& out) const;
   Dict members_;
+  mutable bool printing_ = false;
 };
 Result<std::shared_ptr<Namespace>> MakeNamespace(Budget& budget, const Args& args);
 

@@ -4,8 +4,8 @@
 #include <charconv>
 #include <cstdlib>
 
-#include "text/jinja/parser.h"
 #include "text/jinja/characters.h"
+#include "text/jinja/parser.h"
 
 namespace flashmoe::jinja {
 namespace {

@@ -6,9 +6,9 @@
 #include <cstdlib>
 
 #include "text/jinja/builtins.h"
+#include "text/jinja/characters.h"
 #include "text/jinja/iterate.h"
 #include "text/jinja/operators.h"
-#include "text/jinja/characters.h"
 
 namespace flashmoe::jinja {
 namespace {

@@ -5,11 +5,11 @@
 
 #include "text/jinja/access.h"
 #include "text/jinja/builtins.h"
+#include "text/jinja/characters.h"
 #include "text/jinja/compare.h"
 #include "text/jinja/iterate.h"
 #include "text/jinja/operators.h"
 #include "text/jinja/sort.h"
-#include "text/jinja/characters.h"
 
 namespace flashmoe::jinja {
 namespace {

@@ -3,11 +3,11 @@
 
 #include "text/jinja/access.h"
 #include "text/jinja/builtins.h"
+#include "text/jinja/characters.h"
 #include "text/jinja/iterate.h"
 #include "text/jinja/operators.h"
 #include "text/jinja/repr.h"
 #include "text/jinja/text_methods.h"
-#include "text/jinja/characters.h"
 #include "text/utf8.h"
 
 namespace flashmoe::jinja {

@@ -3,9 +3,9 @@
 #include <time.h>
 
 #include "text/jinja/builtins.h"
+#include "text/jinja/characters.h"
 #include "text/jinja/iterate.h"
 #include "text/jinja/repr.h"
-#include "text/jinja/characters.h"
 #include "text/utf8.h"
 
 namespace flashmoe::jinja {
@@ -120,8 +120,15 @@ Result<DictPtr> MakeDict(Budget& budget, const Args& args) {
 }
 
 Status Namespace::Describe(TextBuilder& out) const {
-  // Members may hold this very object.
+  if (printing_) return out.Append("<Namespace {...}>");  // a member holds this very object
   FM_ASSIGN_OR_RETURN(const Depth depth, Depth::Enter(out.budget()));
+  printing_ = true;
+  const Status status = DescribeMembers(out);
+  printing_ = false;
+  return status;
+}
+
+Status Namespace::DescribeMembers(TextBuilder& out) const {
   FM_RETURN_IF_ERROR(out.Append("<Namespace {"));
   for (size_t i = 0; i < members_.entries.size(); ++i) {
     if (i > 0) FM_RETURN_IF_ERROR(out.Append(", "));

@@ -91,6 +91,8 @@ class Interpreter {
   Result<Value> CallValue(const Value& callee, const Args& args);
   Value NamespaceFunction();
   Status BindParameters(const MacroSpec& spec, const ScopePtr& inner, const Args& args);
+  Status BindSurplus(const MacroSpec& spec, const ScopePtr& inner, const Args& args,
+                     const std::unordered_map<std::string_view, const Value*>& left);
 
   Budget& budget_;
   const RenderLimits& limits_;

@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "text/jinja/characters.h"
 #include "text/jinja/compare.h"
 #include "text/jinja/repr.h"
 #include "text/jinja/sort.h"
-#include "text/jinja/characters.h"
 #include "text/utf8.h"
 
 namespace flashmoe::jinja {

@@ -94,46 +94,50 @@ Result<Value> Interpreter::CallValue(const Value& callee, const Args& args) {
 
 Status Interpreter::BindParameters(const MacroSpec& spec, const ScopePtr& inner, const Args& args) {
   auto& variables = inner->variables;
-  std::vector<bool> used(args.named.size(), false);
-  const size_t without_default = spec.parameters.size() - spec.defaults.size();
+  std::unordered_map<std::string_view, const Value*> named;
+  for (const auto& [name, value] : args.named) named[name] = &value;
+  std::vector<size_t> missing;
   for (size_t i = 0; i < spec.parameters.size(); ++i) {
     const std::string& name = spec.parameters[i];
-    std::optional<Value> value;
-    if (i < args.positional.size()) value = args.positional[i];
-    for (size_t k = 0; k < args.named.size() && !value; ++k) {
-      if (args.named[k].first != name) continue;
-      value = args.named[k].second;
-      used[k] = true;
-    }
-    if (!value && i >= without_default) {
-      FM_ASSIGN_OR_RETURN(value, Evaluate(*spec.defaults[i - without_default], inner));
-    }
-    if (!value) {
+    if (i < args.positional.size()) {
+      variables[name] = args.positional[i];
+    } else if (const auto found = named.find(name); found != named.end()) {
+      variables[name] = *found->second;
+      named.erase(found);
+    } else {
       FM_ASSIGN_OR_RETURN(
-          value, MakeUndefined(budget_, fmt::format("parameter '{}' was not provided", name)));
+          variables[name],
+          MakeUndefined(budget_, fmt::format("parameter '{}' was not provided", name)));
+      missing.push_back(i);
     }
-    variables[name] = std::move(*value);
   }
+  // A default sees the parameters that were given, and the defaults before it.
+  const size_t without_default = spec.parameters.size() - spec.defaults.size();
+  for (const size_t i : missing) {
+    if (i < without_default) continue;
+    FM_ASSIGN_OR_RETURN(Value fallback, Evaluate(*spec.defaults[i - without_default], inner));
+    variables[spec.parameters[i]] = std::move(fallback);
+  }
+  return BindSurplus(spec, inner, args, named);
+}
+
+// Named arguments that no parameter took.
+Status Interpreter::BindSurplus(const MacroSpec& spec, const ScopePtr& inner, const Args& args,
+                                const std::unordered_map<std::string_view, const Value*>& left) {
   DictBuilder surplus(budget_);
-  bool any_surplus = false;
-  for (size_t k = 0; k < args.named.size(); ++k) {
-    const auto& [name, value] = args.named[k];
-    if (used[k]) continue;
+  for (const auto& [name, value] : args.named) {
+    if (!left.contains(name)) continue;
     if (name == "caller" && spec.uses_caller) {
-      variables["caller"] = value;
+      inner->variables["caller"] = value;
     } else if (spec.uses_kwargs) {
       FM_RETURN_IF_ERROR(surplus.Put(name, value));
     } else {
-      any_surplus = true;
-    }
-    if (any_surplus) {
       return InvalidInput(
           fmt::format("macro '{}' takes no keyword argument '{}'", spec.name, name.substr(0, 100)));
     }
   }
-  if (spec.uses_kwargs) {
-    FM_ASSIGN_OR_RETURN(variables["kwargs"], std::move(surplus).Finish());
-  }
+  if (!spec.uses_kwargs) return {};
+  FM_ASSIGN_OR_RETURN(inner->variables["kwargs"], std::move(surplus).Finish());
   return {};
 }
 

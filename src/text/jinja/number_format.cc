@@ -4,8 +4,8 @@
 
 #include <cmath>
 
-#include "text/jinja/repr.h"
 #include "text/jinja/characters.h"
+#include "text/jinja/repr.h"
 #include "text/utf8.h"
 
 namespace flashmoe::jinja {

@@ -14,13 +14,13 @@ class Parser {
  public:
   explicit Parser(std::vector<Token> tokens) : tokens_(std::move(tokens)), expressions_(tokens_) {}
 
-  Result<Body> Run() { return Statements({}); }
+  Result<Body> Run() { return Statements({}, 1); }
 
  private:
-  // Statements up to a tag named in `ends`, whose name becomes the current token.
-  Result<Body> Statements(EndTags ends) {
+  // Statements up to a tag named in `ends`, whose name becomes the current token. `opened` is the
+  // line of the tag that began them.
+  Result<Body> Statements(EndTags ends, int opened) {
     if (++depth_ > kMaxBlockDepth) return tokens_.Bad("blocks nest too deeply");
-    const int opened = tokens_.line();
     Body body;
     while (!tokens_.Is(TokenKind::kEnd)) {
       if (tokens_.Is(TokenKind::kBlockBegin)) {
@@ -91,8 +91,9 @@ class Parser {
 
   // The rest of a tag's opening part and its body, up to the name of an end tag.
   Result<Body> Block(EndTags ends) {
+    const int line = tokens_.line();
     FM_RETURN_IF_ERROR(tokens_.ExpectBlockEnd());
-    return Statements(ends);
+    return Statements(ends, line);
   }
 
   // As above, and past the only end tag.

@@ -3,11 +3,11 @@
 
 #include <cmath>
 
+#include "text/jinja/characters.h"
 #include "text/jinja/compare.h"
 #include "text/jinja/number_format.h"
 #include "text/jinja/operators.h"
 #include "text/jinja/repr.h"
-#include "text/jinja/characters.h"
 
 namespace flashmoe::jinja {
 namespace {
@@ -25,9 +25,9 @@ class PercentFormatter {
       if (percent < format_.size()) FM_RETURN_IF_ERROR(Field());
     }
     const bool is_tuple = values_.IsList() && values_.list()->is_tuple();
-    const bool all_used = is_tuple ? next_ == values_.list()->items.size()
-                                   : next_ == 1 || values_.IsDict() || values_.IsList() ||
-                                         values_.IsUndefined();
+    const bool all_used =
+        is_tuple ? next_ == values_.list()->items.size()
+                 : next_ == 1 || values_.IsDict() || values_.IsList() || values_.IsUndefined();
     if (!all_used) return InvalidInput("not all arguments converted during string formatting");
     return std::move(out_).Finish(markup_);
   }

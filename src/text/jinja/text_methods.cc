@@ -6,9 +6,9 @@
 #include <algorithm>
 
 #include "text/jinja/access.h"
+#include "text/jinja/characters.h"
 #include "text/jinja/iterate.h"
 #include "text/jinja/operators.h"
-#include "text/jinja/characters.h"
 
 namespace flashmoe::jinja {
 

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
+#include "text/jinja/characters.h"
 #include "text/jinja/compare.h"
 #include "text/jinja/repr.h"
-#include "text/jinja/characters.h"
 #include "text/utf8.h"
 
 namespace flashmoe::jinja {
