@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "base/thread_pool.h"
 #include "base/units.h"
 #include "engine/engine.h"
@@ -43,13 +44,15 @@ Result<std::vector<int32_t>> ReadTokens(const Flags& flags) {
 }
 
 // The roof: bytes a second that all threads together read from memory that no cache holds.
-double MeasureReadBandwidth(int threads) {
+Result<double> MeasureReadBandwidth(int threads) {
   constexpr int64_t kWords = int64_t{64} << 20, kGrain = int64_t{1} << 20;
-  const std::vector<uint64_t> words(kWords, 1);
+  FM_ASSIGN_OR_RETURN(const Memory memory, Memory::Allocate(kWords * sizeof(uint64_t)));
+  auto* words = memory.as<uint64_t>();
+  std::fill_n(words, kWords, 1);
   ThreadPool pool(threads);
   std::vector<uint64_t> sums(kWords / kGrain);
   double best_s = 1e9;
-  for (int repeat = 0; repeat < 5; ++repeat) {
+  for (int repeat = 0; repeat < 20; ++repeat) {
     const double start_s = NowSeconds();
     pool.ParallelFor(kWords, kGrain, [&](int64_t begin, int64_t end) {
       uint64_t sum[16] = {};
@@ -63,10 +66,26 @@ double MeasureReadBandwidth(int threads) {
   return sums[0] == 0 ? 0.0 : kWords * sizeof(uint64_t) / best_s;
 }
 
+struct Times {
+  double prefill_s = 0, decode_s = 0;
+};
+
+// `prompt` tokens at once, then the others one by one.
+Result<Times> Run(Session& session, std::span<const int32_t> tokens, int prompt) {
+  Times times;
+  const double start_s = NowSeconds();
+  FM_RETURN_IF_ERROR(session.Sync(tokens.first(static_cast<size_t>(prompt))));
+  times.prefill_s = NowSeconds() - start_s;
+  for (const int32_t id : tokens.subspan(static_cast<size_t>(prompt))) {
+    FM_RETURN_IF_ERROR(session.Append(id));
+  }
+  times.decode_s = NowSeconds() - start_s - times.prefill_s;
+  return times;
+}
+
 Result<nlohmann::ordered_json> Measure(const Flags& flags) {
   FM_ASSIGN_OR_RETURN(const std::vector<int32_t> tokens, ReadTokens(flags));
-  const std::span<const int32_t> prompt(tokens.data(), static_cast<size_t>(flags.prompt));
-  const double roof = MeasureReadBandwidth(flags.threads);
+  FM_ASSIGN_OR_RETURN(const double roof, MeasureReadBandwidth(flags.threads));
 
   EngineOptions options;
   FM_ASSIGN_OR_RETURN(options.memory_bytes, ParseBytes(flags.memory));
@@ -80,28 +99,20 @@ Result<nlohmann::ordered_json> Measure(const Flags& flags) {
                       Engine::Load(std::move(file), std::move(text), options));
   FM_ASSIGN_OR_RETURN(Session session, engine->NewSession());
 
-  // Once over the text, so that its experts are there.
-  FM_RETURN_IF_ERROR(session.Sync(tokens));
+  // The first time over the text brings its experts in.
+  FM_ASSIGN_OR_RETURN(Times times, Run(session, tokens, flags.prompt));
   session.Reset();
-  const uint64_t read_before = engine->model().store().stats().bytes_read;
-
-  double start_s = NowSeconds();
-  FM_RETURN_IF_ERROR(session.Sync(prompt));
-  const double prefill_s = NowSeconds() - start_s;
-  start_s = NowSeconds();
-  for (const int32_t id : std::span(tokens).subspan(prompt.size())) {
-    FM_RETURN_IF_ERROR(session.Append(id));
-  }
-  const double token_s = (NowSeconds() - start_s) / flags.decode;
+  engine->model().store().ResetStats();
+  FM_ASSIGN_OR_RETURN(times, Run(session, tokens, flags.prompt));
   const uint64_t token_bytes =
       facts.dense_bytes + facts.expert_bytes_token + 2 * facts.state_fixed_bytes;
   return nlohmann::ordered_json{
-      {"prefill_tokens_per_s", flags.prompt / prefill_s},
-      {"decode_tokens_per_s", 1 / token_s},
+      {"prefill_tokens_per_s", flags.prompt / times.prefill_s},
+      {"decode_tokens_per_s", flags.decode / times.decode_s},
       {"bytes_per_token", token_bytes},
-      {"decode_gbps", static_cast<double>(token_bytes) / token_s * 1e-9},
+      {"decode_gbps", static_cast<double>(token_bytes) * flags.decode / times.decode_s * 1e-9},
       {"roof_gbps", roof * 1e-9},
-      {"expert_bytes_read", engine->model().store().stats().bytes_read - read_before},
+      {"expert_bytes_read", engine->model().store().stats().bytes_read},
       {"kernels", engine->plan().kernels}};
 }
 

@@ -1,5 +1,5 @@
 // Alternates flashmoe and llama.cpp over the same file and text and prints medians and ratios.
-// node compare.mjs BUILD_DIR PACKAGES_DIR MODEL.gguf TOKENS.json [ROUNDS=5 PROMPT=512 DECODE=128 THREADS=2]
+// node compare.mjs BUILD_DIR PACKAGES_DIR MODEL.gguf TOKENS.json [ROUNDS [PROMPT [DECODE [THREADS]]]]
 import {execFileSync} from "node:child_process";
 import path from "node:path";
 

@@ -1,5 +1,6 @@
 // llama.cpp over a fixed text, driven by node-llama-cpp. Prints one JSON object.
 // node resident.mjs PACKAGES_DIR MODEL.gguf TOKENS.json PROMPT DECODE THREADS [LOGPROBS.json]
+// With the last, writes the log-probability of each token instead.
 import fs from "node:fs";
 import {createRequire} from "node:module";
 import path from "node:path";
@@ -23,7 +24,8 @@ const next = {generateNext: {token: true, options: {temperature: 0}}};
 async function prefill() {
   await sequence.clearHistory();
   const start = performance.now();
-  await sequence.controlledEvaluate(ids.slice(0, prompt).map((id, i) => i === prompt - 1 ? [id, next] : id));
+  const last = ids[prompt - 1];
+  await sequence.controlledEvaluate([...ids.slice(0, prompt - 1), [last, next]]);
   return performance.now() - start;
 }
 
