@@ -4,11 +4,13 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
-#include <fstream>
 
 #include "base/units.h"
+#include "format/json_text.h"
 #include "kernels/kernels.h"
 
 namespace flashmoe::cli {
@@ -42,20 +44,56 @@ Result<std::string> ReadStream(std::FILE* stream, const std::string& name) {
     }
     if (count < sizeof buffer) break;
   }
-  if (std::ferror(stream)) return Fail(ErrorCode::kIo, "reading failed", name);
+  if (interrupted.IsSet()) return Fail(ErrorCode::kCancelled, "interrupted");
+  if (std::ferror(stream)) {
+    return Fail(ErrorCode::kIo, fmt::format("reading failed: {}", strerror(errno)), name);
+  }
   return text;
+}
+
+// An option's value that ParseBytes understands and that can hold something.
+std::string CheckSize(const std::string& text) {
+  const Result<uint64_t> bytes = ParseBytes(text);
+  if (!bytes.has_value()) return bytes.error().ToString();
+  return *bytes > 0 ? "" : "a budget of 0 bytes holds nothing";
 }
 
 }  // namespace
 
+std::string Printable(std::string text) {
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) c = ' ';
+  }
+  return text;
+}
+
+void Print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+
+void PrintNote(std::string_view line) {
+  std::fwrite(line.data(), 1, line.size(), stderr);
+  std::fputc('\n', stderr);
+}
+
+Status FinishOutput() {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return {};
+  return Fail(ErrorCode::kIo,
+              "standard output could not be written: it was closed or the disk is full");
+}
+
 int Report(const Error& error) {
   ClearProgress();
-  std::string line = error.ToString();
-  for (char& c : line) {
-    if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) c = ' ';  // names from hostile files
+  if (error.code == ErrorCode::kCancelled) {
+    PrintNote("flashmoe: interrupted");
+    return kInterrupted;
   }
-  fmt::print(stderr, "flashmoe: error: {}\n", line);
-  return error.code == ErrorCode::kCancelled ? kInterrupted : kFailed;
+  PrintNote("flashmoe: error: " + Printable(error.ToString()));
+  return kFailed;
+}
+
+int ReportUsage(const std::string& command, const std::string& problem) {
+  PrintNote(fmt::format("flashmoe: error: {} (see flashmoe {}--help)", Printable(problem),
+                        command.empty() ? "" : command + " "));
+  return kWrongUsage;
 }
 
 const CancelFlag& InstallInterruptHandler() {
@@ -63,13 +101,13 @@ const CancelFlag& InstallInterruptHandler() {
   action.sa_handler = OnInterrupt;
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
-  signal(SIGPIPE, SIG_IGN);  // a closed pipe is seen at the next write
   return interrupted;
 }
 
 Result<std::string> ReadText(const std::string& path) {
   if (path == "-") return ReadStream(stdin, "standard input");
-  if (std::filesystem::is_directory(path)) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) {
     return InvalidInput("this is a folder, not a text", path, "name a file");
   }
   std::FILE* file = std::fopen(path.c_str(), "rb");
@@ -80,6 +118,25 @@ Result<std::string> ReadText(const std::string& path) {
   auto text = ReadStream(file, path);
   std::fclose(file);
   return text;
+}
+
+Result<nlohmann::ordered_json> ReadJson(const std::string& path) {
+  using Json = nlohmann::ordered_json;
+  FM_ASSIGN_OR_RETURN(const std::string text, ReadText(path));
+  bool deep = false;
+  const auto shallow = [&](int depth, Json::parse_event_t, Json&) {
+    deep = deep || depth > kJsonDepthMax;
+    return !deep;
+  };
+  Json json = Json::parse(text, shallow, /*allow_exceptions=*/false);
+  if (deep) {
+    return InvalidInput(fmt::format("the JSON is nested more than {} deep", kJsonDepthMax), path);
+  }
+  return json.is_discarded() ? Json() : std::move(json);
+}
+
+CLI::Validator Between(int64_t least, int64_t most) {
+  return CLI::Range(least, most).description("");  // help texts name what is usual
 }
 
 void AddModelOption(CLI::App& app, std::string& model) {
@@ -98,14 +155,19 @@ void AddEngineOptions(CLI::App& app, EngineFlags& flags) {
   app.add_option("--memory", flags.memory,
                  "Budget for everything the process holds, e.g. 6GiB or 800MB; default: what the "
                  "machine and its cgroup can spare")
-      ->type_name("SIZE");
+      ->type_name("SIZE")
+      ->check(CheckSize);
   app.add_option("-t,--threads", flags.threads, "Threads that compute; default: all CPUs")
-      ->check(CLI::Range(1, 1024));
+      ->type_name("N")
+      ->check(Between(1, 1024));
   app.add_option("-c,--ctx,--ctx-size", flags.context, "Positions of context to make room for")
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 26));
-  app.add_option("--io", flags.io, "How experts are read: auto, uring, pread or mmap")
+      ->type_name("N")
+      ->check(Between(1, int64_t{1} << 26));
+  app.add_option("--io", flags.io, "How experts are read from disk")
+      ->check(CLI::IsMember({"auto", "uring", "pread", "mmap"}))
       ->capture_default_str();
-  app.add_option("--isa", flags.isa, "Instruction set: auto, scalar, avx2 or avx512")
+  app.add_option("--isa", flags.isa, "Instruction set to compute with; auto: the best of this CPU")
+      ->check(CLI::IsMember({"auto", "scalar", "avx2", "avx512"}))
       ->capture_default_str();
   app.add_option("--kv", flags.kv, "Keys and values as f16 or f32; auto: f16, scalar f32")
       ->check(CLI::IsMember({"auto", "f16", "f32"}))
@@ -113,16 +175,14 @@ void AddEngineOptions(CLI::App& app, EngineFlags& flags) {
   app.add_option("--experts-per-token", flags.experts_per_token,
                  "Deviate from the number of experts the model was trained with: faster or slower, "
                  "but no longer the same model")
-      ->check(CLI::Range(1, 1 << 14));
+      ->type_name("N")
+      ->check(Between(1, 1 << 14));
 }
 
 Result<EngineOptions> MakeEngineOptions(const EngineFlags& flags) {
   EngineOptions options;
   if (!flags.memory.empty()) {
     FM_ASSIGN_OR_RETURN(options.memory_bytes, ParseBytes(flags.memory));
-    if (options.memory_bytes == 0) {
-      return InvalidInput("a budget of 0 bytes holds nothing", "--memory", "give e.g. 6GiB");
-    }
   }
   FM_ASSIGN_OR_RETURN(options.io, ReaderKindFromName(flags.io));
   FM_RETURN_IF_ERROR(SelectKernels(flags.isa));
@@ -134,9 +194,21 @@ Result<EngineOptions> MakeEngineOptions(const EngineFlags& flags) {
   return options;
 }
 
+void PrintDeviations(const EngineFlags& flags, Engine& engine) {
+  const EnginePlan& plan = engine.plan();
+  if (!plan.experts_as_trained) {
+    PrintNote(fmt::format("note: {} experts a token instead of the trained {}: not the same model",
+                          plan.experts_per_token, engine.model().config().experts_per_token));
+  }
+  if (flags.context > plan.memory.context) {
+    PrintNote(fmt::format("note: the model knows {} positions of context, not {}",
+                          plan.memory.context, flags.context));
+  }
+}
+
 void PrintJson(const nlohmann::ordered_json& value) {
   using Json = nlohmann::ordered_json;
-  fmt::print("{}\n", value.dump(-1, ' ', false, Json::error_handler_t::replace));
+  Print(value.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
 nlohmann::ordered_json PlanToJson(const EnginePlan& plan) {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 
 #include "base/cancel.h"
 #include "base/progress.h"
@@ -17,16 +18,33 @@ namespace flashmoe::cli {
 
 // Exit codes: 0 fine, 1 an error that stderr names, 2 wrong usage, 130 interrupted.
 inline constexpr int kFailed = 1;
+inline constexpr int kWrongUsage = 2;
 inline constexpr int kInterrupted = 130;
 
-// Prints "flashmoe: error: ..." as one line on stderr; returns kFailed.
+// Prints "flashmoe: error: ..." as one line on stderr; returns the exit code.
 int Report(const Error& error);
+// The same for a command line that makes no sense. `command`: "run", or empty.
+int ReportUsage(const std::string& command, const std::string& problem);
+
+// The only ways to standard output and standard error. Neither fails: what could not be written to
+// standard output is noticed by FinishOutput().
+void Print(std::string_view text);
+void PrintNote(std::string_view line);  // and a newline, to stderr
+// Whether all that was printed has been written.
+Status FinishOutput();
+// Text from a model file, harmless to a terminal: control characters become spaces.
+std::string Printable(std::string text);
 
 // Set by the first SIGINT or SIGTERM; a second one ends the process at once.
 const CancelFlag& InstallInterruptHandler();
 
 // Reads a whole file, or standard input for "-". Bounded: 1 GiB.
 Result<std::string> ReadText(const std::string& path);
+// The same as JSON, nested at most kJsonDepthMax deep; null if it is not JSON.
+Result<nlohmann::ordered_json> ReadJson(const std::string& path);
+
+// Accepts integers of this range.
+CLI::Validator Between(int64_t least, int64_t most);
 
 // -m, --model; without it the bundled model.
 void AddModelOption(CLI::App& app, std::string& model);
@@ -41,6 +59,8 @@ struct EngineFlags {
 };
 void AddEngineOptions(CLI::App& app, EngineFlags& flags);
 Result<EngineOptions> MakeEngineOptions(const EngineFlags& flags);
+// Says on stderr where the engine does something else than asked or than the model was made for.
+void PrintDeviations(const EngineFlags& flags, Engine& engine);
 
 // A bar on stderr for what takes longer than a moment; nothing unless stderr is a terminal.
 ProgressFn TerminalProgress();

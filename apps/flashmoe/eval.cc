@@ -16,9 +16,10 @@ struct EvalFlags {
 
 // A JSON array of ids, or an object with one under "ids" or "tokens".
 Result<std::vector<int32_t>> ReadTokens(const std::string& path) {
-  FM_ASSIGN_OR_RETURN(const std::string content, ReadText(path));
-  nlohmann::json json = nlohmann::json::parse(content, nullptr, /*allow_exceptions=*/false);
-  if (json.is_object()) json = json.contains("ids") ? json["ids"] : json.value("tokens", json);
+  FM_ASSIGN_OR_RETURN(nlohmann::ordered_json json, ReadJson(path));
+  for (const char* key : {"ids", "tokens"}) {
+    if (json.is_object() && json.contains(key)) json = nlohmann::ordered_json(json[key]);
+  }
   if (!json.is_array()) {
     return InvalidInput("there is no JSON array of token ids", path, "write e.g. [1, 2, 3]");
   }
@@ -50,7 +51,7 @@ nlohmann::ordered_json ToJson(const Evaluation& evaluation) {
 Result<int> Eval(const EvalFlags& flags) {
   const CancelFlag& cancel = InstallInterruptHandler();
   if (flags.text.empty() == flags.tokens.empty()) {
-    return InvalidInput("there is not exactly one text", {}, "give --text FILE or --tokens FILE");
+    return ReportUsage("eval", "there is not exactly one text: give --text FILE or --tokens FILE");
   }
   FM_ASSIGN_OR_RETURN(EngineOptions options, MakeEngineOptions(flags.engine));
   options.cancel = &cancel;
@@ -64,10 +65,13 @@ Result<int> Eval(const EvalFlags& flags) {
     tokens = words.Encode(text);
   }
   options.context_needed = static_cast<int64_t>(tokens.size());
+  options.context_least = options.context_needed;
 
   const ProgressFn progress = TerminalProgress();
   FM_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine,
                       Engine::Load(std::move(file), std::move(words), options, progress));
+  ClearProgress();
+  PrintDeviations(flags.engine, *engine);
   FM_ASSIGN_OR_RETURN(Session session, engine->NewSession());
   FM_ASSIGN_OR_RETURN(const Evaluation evaluation,
                       Evaluate(*engine, session, tokens, flags.top, progress));
@@ -78,13 +82,13 @@ Result<int> Eval(const EvalFlags& flags) {
   }
   if (flags.top > 0) {
     for (const EvaluatedPosition& position : evaluation.positions) {
-      fmt::print("{:>8}", position.token);
-      for (const auto& [id, logprob] : position.top) fmt::print("  {}:{:.4f}", id, logprob);
-      fmt::print("\n");
+      Print(fmt::format("{:>8}", position.token));
+      for (const auto& [id, logprob] : position.top) Print(fmt::format("  {}:{:.4f}", id, logprob));
+      Print("\n");
     }
   }
-  fmt::print("{} tokens, negative log-likelihood {:.4f}, perplexity {:.4f}\n", tokens.size(),
-             evaluation.nll, evaluation.perplexity);
+  Print(fmt::format("{} tokens, negative log-likelihood {:.4f}, perplexity {:.4f}\n", tokens.size(),
+                    evaluation.nll, evaluation.perplexity));
   return 0;
 }
 
@@ -92,15 +96,16 @@ Result<int> Eval(const EvalFlags& flags) {
 
 void AddEval(CLI::App& app, int& exit_code) {
   auto flags = std::make_shared<EvalFlags>();
-  CLI::App* eval = app.add_subcommand(
-      "eval", "Log-probability of each token of a text, and its perplexity");
+  CLI::App* eval =
+      app.add_subcommand("eval", "Log-probability of each token of a text, and its perplexity");
   AddEngineOptions(*eval, flags->engine);
   eval->add_option("--text", flags->text, "Text to predict; - reads standard input")
       ->type_name("FILE");
   eval->add_option("--tokens", flags->tokens, "Token ids to predict, a JSON array")
       ->type_name("FILE.json");
   eval->add_option("--top-logprobs", flags->top, "Also the N best tokens at each position")
-      ->check(CLI::Range(0, 1 << 20));
+      ->type_name("N")
+      ->check(Between(0, 1 << 20));
   eval->add_flag("--json", flags->json, "Print one JSON object");
   eval->callback([flags, &exit_code] {
     const Result<int> result = Eval(*flags);

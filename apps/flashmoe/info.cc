@@ -88,34 +88,35 @@ void PrintJsonInfo(const ModelFacts& facts, const std::map<std::string, Share>& 
 void PrintTextInfo(const ModelFile& file, const ModelFacts& facts,
                    const std::map<std::string, Share>& roles) {
   const ModelConfig& c = facts.config;
-  fmt::print("{}  {}{}{}\n", file.path(), c.architecture, c.name.empty() ? "" : ", ", c.name);
-  fmt::print("layers      {} ({} attention, {} delta net), hidden {}, context up to {}\n", c.layers,
-             c.CountLayers(LayerKind::kAttention), c.CountLayers(LayerKind::kDeltaNet), c.hidden,
-             c.context_max);
-  fmt::print("attention   {} heads of {}, {} key/value heads, {} rotary dimensions\n", c.heads,
-             c.head_dim, c.kv_heads, c.rotary_dims);
+  Print(fmt::format("{}  {}{}{}\n", file.path(), c.architecture, c.name.empty() ? "" : ", ",
+                    Printable(c.name)));
+  Print(fmt::format("layers      {} ({} attention, {} delta net), hidden {}, context up to {}\n",
+                    c.layers, c.CountLayers(LayerKind::kAttention),
+                    c.CountLayers(LayerKind::kDeltaNet), c.hidden, c.context_max));
+  Print(fmt::format("attention   {} heads of {}, {} key/value heads, {} rotary dimensions\n",
+                    c.heads, c.head_dim, c.kv_heads, c.rotary_dims));
   if (c.value_heads > 0) {
-    fmt::print("delta net   {} key heads of {}, {} value heads of {}\n", c.key_heads, c.key_dim,
-               c.value_heads, c.value_dim);
+    Print(fmt::format("delta net   {} key heads of {}, {} value heads of {}\n", c.key_heads,
+                      c.key_dim, c.value_heads, c.value_dim));
   }
-  fmt::print("experts     {} a layer, {} a token, width {}, shared width {}\n", c.experts,
-             c.experts_per_token, c.expert_width, c.shared_expert_width);
-  fmt::print("vocabulary  {} rows\n\n", c.vocab_rows);
+  Print(fmt::format("experts     {} a layer, {} a token, width {}, shared width {}\n", c.experts,
+                    c.experts_per_token, c.expert_width, c.shared_expert_width));
+  Print(fmt::format("vocabulary  {} rows\n\n", c.vocab_rows));
   for (const auto& [role, share] : roles) {
     std::string types;
     for (const auto& [type, bytes] : share.types) {
       types += fmt::format("{}{} {}", types.empty() ? "" : ", ", type, FormatBytes(bytes));
     }
-    fmt::print("{:<14}{:>10}  {}\n", role, FormatBytes(share.bytes), types);
+    Print(fmt::format("{:<14}{:>10}  {}\n", role, FormatBytes(share.bytes), types));
   }
-  fmt::print("{:<14}{:>10}\n\n", "file", FormatBytes(facts.file_bytes));
-  fmt::print("kept in memory      {} of weights\n", FormatBytes(facts.dense_bytes));
-  fmt::print("an expert           {} ({} in memory)\n", FormatBytes(facts.expert_bytes),
-             FormatBytes(facts.slot_bytes));
-  fmt::print("a token's experts   {}, of {} in all\n", FormatBytes(facts.expert_bytes_token),
-             FormatBytes(facts.expert_bytes_total));
-  fmt::print("state               {} and {} a position\n", FormatBytes(facts.state_fixed_bytes),
-             FormatBytes(facts.state_position_bytes));
+  Print(fmt::format("{:<14}{:>10}\n\n", "file", FormatBytes(facts.file_bytes)));
+  Print(fmt::format("kept in memory      {} of weights\n", FormatBytes(facts.dense_bytes)));
+  Print(fmt::format("an expert           {} ({} in memory)\n", FormatBytes(facts.expert_bytes),
+                    FormatBytes(facts.slot_bytes)));
+  Print(fmt::format("a token's experts   {}, of {} in all\n", FormatBytes(facts.expert_bytes_token),
+                    FormatBytes(facts.expert_bytes_total)));
+  Print(fmt::format("state               {} and {} a position\n",
+                    FormatBytes(facts.state_fixed_bytes), FormatBytes(facts.state_position_bytes)));
 }
 
 Result<int> Info(const InfoFlags& flags) {

@@ -1,15 +1,38 @@
 // flashmoe: runs Mixture-of-Experts models that are larger than memory.
+#include <fmt/format.h>
+#include <signal.h>
+
 #include <CLI/CLI.hpp>
-#include <cstdio>
+#include <algorithm>
+#include <string_view>
 
 #include "apps/flashmoe/command_line.h"
 
-int main(int argc, char** argv) {
+namespace flashmoe::cli {
+namespace {
+
+// CLI11 explains in several lines; the first one says what is wrong.
+int ReportParseError(const CLI::App& app, const CLI::ParseError& error) {
+  if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+  const std::string what = error.what();
+  const auto commands = app.get_subcommands();
+  return ReportUsage(commands.empty() ? "" : commands.front()->get_name(),
+                     what.substr(0, what.find('\n')));
+}
+
+bool HasCommand(const CLI::App& app, std::string_view name) {
+  const auto commands = app.get_subcommands({});
+  return std::any_of(commands.begin(), commands.end(),
+                     [&](const CLI::App* command) { return command->get_name() == name; });
+}
+
+int Main(int argc, char** argv) {
+  signal(SIGPIPE, SIG_IGN);  // a closed pipe is seen at the next write
   CLI::App app(
       "Runs Mixture-of-Experts language models that are larger than memory: what every token needs "
       "is kept in memory, the experts it chooses are read from disk.");
   app.name("flashmoe");
-  app.set_version_flag("--version", "flashmoe " FLASHMOE_VERSION);
+  app.set_version_flag("--version", "flashmoe " FLASHMOE_VERSION, "Print the version");
   app.require_subcommand(1);
   app.footer(
       "Examples:\n"
@@ -18,21 +41,27 @@ int main(int argc, char** argv) {
       "  flashmoe info -m Qwen3.5-35B-A3B-Q4_K_M.gguf\n"
       "Every command explains itself with --help.");
   int exit_code = 0;
-  flashmoe::cli::AddRun(app, exit_code);
-  flashmoe::cli::AddEval(app, exit_code);
-  flashmoe::cli::AddInfo(app, exit_code);
-  flashmoe::cli::AddTokenize(app, exit_code);
-  flashmoe::cli::AddPrompt(app, exit_code);
+  AddRun(app, exit_code);
+  AddEval(app, exit_code);
+  AddInfo(app, exit_code);
+  AddTokenize(app, exit_code);
+  AddPrompt(app, exit_code);
   if (argc == 1) {
-    std::fputs(app.help().c_str(), stdout);
-    return 0;
+    Print(app.help());
+  } else if (argv[1][0] != '-' && !HasCommand(app, argv[1])) {
+    exit_code = ReportUsage("", fmt::format("there is no command '{}'", argv[1]));
+  } else {
+    try {
+      app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+      exit_code = ReportParseError(app, error);
+    }
   }
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    const bool asked = error.get_exit_code() == 0;  // --help, --version
-    app.exit(error);
-    return asked ? 0 : 2;
-  }
-  return exit_code;
+  const Status written = FinishOutput();
+  return exit_code == 0 && !written.has_value() ? Report(written.error()) : exit_code;
 }
+
+}  // namespace
+}  // namespace flashmoe::cli
+
+int main(int argc, char** argv) { return flashmoe::cli::Main(argc, argv); }

@@ -35,9 +35,10 @@ void Draw(const Progress& p) {
   if (now - bar.began < kPatienceSeconds || now - bar.drawn < kRedrawSeconds) return;
   const double part = p.total > 0 ? static_cast<double>(p.done) / static_cast<double>(p.total) : 0;
   const int filled = static_cast<int>(part * kWidth);
-  fmt::print(stderr, "\r\x1b[K{} [{}{}] {:.0f} %, {}, {:.0f} s", p.stage,
-             std::string(filled, '='), std::string(kWidth - filled, ' '), part * 100, Amount(p),
-             now - bar.began);
+  const std::string line =
+      fmt::format("\r\x1b[K{} [{:<{}}] {:.0f} %, {}, {:.0f} s", p.stage, std::string(filled, '='),
+                  kWidth, part * 100, Amount(p), now - bar.began);
+  std::fputs(line.c_str(), stderr);
   std::fflush(stderr);
   bar.drawn = now;
   bar.visible = true;
@@ -52,7 +53,7 @@ ProgressFn TerminalProgress() {
 
 void ClearProgress() {
   if (!bar.visible) return;
-  fmt::print(stderr, "\r\x1b[K");
+  std::fputs("\r\x1b[K", stderr);
   std::fflush(stderr);
   bar = {};
 }

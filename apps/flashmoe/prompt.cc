@@ -21,16 +21,14 @@ Result<ChatTemplate> LoadTemplate(const PromptFlags& flags) {
 }
 
 Result<int> Prompt(const PromptFlags& flags) {
-  FM_ASSIGN_OR_RETURN(const std::string content, ReadText(flags.request));
-  const auto request =
-      nlohmann::ordered_json::parse(content, nullptr, /*allow_exceptions=*/false);
+  FM_ASSIGN_OR_RETURN(const nlohmann::ordered_json request, ReadJson(flags.request));
   if (!request.is_object()) {
     return InvalidInput("the request is not a JSON object", flags.request,
                         "write {\"messages\": [{\"role\": \"user\", \"content\": \"...\"}]}");
   }
   FM_ASSIGN_OR_RETURN(const ChatTemplate chat_template, LoadTemplate(flags));
   FM_ASSIGN_OR_RETURN(const std::string text, chat_template.Render(request));
-  std::fwrite(text.data(), 1, text.size(), stdout);
+  Print(text);
   return 0;
 }
 

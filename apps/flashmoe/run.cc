@@ -17,9 +17,10 @@ constexpr int64_t kAnswerTokens = 512;
 
 struct RunFlags {
   EngineFlags engine;
-  std::string prompt, file, positional, system;
+  std::optional<std::string> prompt;
+  std::string file, positional, system;
   std::vector<std::string> stop;
-  bool raw = false, think = false, json = false, verbose = false;
+  bool raw = false, think = false, ignore_eos = false, json = false, verbose = false;
   int64_t max_tokens = -1;
   std::optional<float> temperature, top_p, min_p, presence, frequency, repetition;
   std::optional<int32_t> top_k;
@@ -27,17 +28,20 @@ struct RunFlags {
   std::vector<std::string> logit_bias;  // "ID:BIAS"
 };
 
-Result<std::string> PromptText(const RunFlags& flags) {
-  const int given = !flags.prompt.empty() + !flags.file.empty() + !flags.positional.empty();
-  if (given != 1) {
-    return InvalidInput(given == 0 ? "there is no prompt" : "there is more than one prompt", {},
-                        "give one with -p TEXT, -f FILE, or - for standard input");
+// What is wrong with the command line, if anything.
+std::string UsageProblem(const RunFlags& flags) {
+  if (!flags.positional.empty() && flags.positional != "-") {
+    return fmt::format("'{}' is not understood: give the prompt with -p TEXT", flags.positional);
   }
-  if (!flags.prompt.empty()) return flags.prompt;
-  if (!flags.file.empty()) return ReadText(flags.file);
-  if (flags.positional == "-") return ReadText("-");
-  return InvalidInput(fmt::format("'{}' is not understood", flags.positional), {},
-                      "give the prompt with -p TEXT; a lone - reads it from standard input");
+  const int given = flags.prompt.has_value() + !flags.file.empty() + !flags.positional.empty();
+  if (given == 1) return "";
+  return fmt::format("there is {} prompt: give one with -p TEXT, -f FILE, or - for standard input",
+                     given == 0 ? "no" : "more than one");
+}
+
+Result<std::string> PromptText(const RunFlags& flags) {
+  if (flags.prompt) return *flags.prompt;
+  return ReadText(flags.file.empty() ? flags.positional : flags.file);
 }
 
 Result<std::vector<int32_t>> EncodePrompt(const TextModel& text, const RunFlags& flags,
@@ -108,19 +112,19 @@ nlohmann::ordered_json ToJson(Engine& engine, const GenerateResult& r, const Tim
           {"plan", PlanToJson(engine.plan())}};
 }
 
-void PrintReport(Engine& engine, const GenerateResult& r) {
+std::string ReportLine(Engine& engine, const GenerateResult& r) {
   const StoreStats& experts = engine.model().store().stats();
   const double hits = experts.requests > 0 ? 100.0 * static_cast<double>(experts.hits) /
                                                  static_cast<double>(experts.requests)
                                            : 0;
   const double gbps =
       experts.read_s > 0 ? static_cast<double>(experts.bytes_read) / experts.read_s / 1e9 : 0;
-  fmt::print(stderr,
-             "{} prompt tokens at {:.1f}/s, {} tokens at {:.1f}/s, first after {:.2f} s; experts "
-             "{:.1f} % hits, {} read at {:.2f} GB/s; peak memory {} of {}\n",
-             r.prompt_tokens, r.prefill_tokens_per_s(), r.tokens.size(), r.decode_tokens_per_s(),
-             r.ttft_s, hits, FormatBytes(experts.bytes_read), gbps,
-             FormatBytes(PeakResidentBytes()), FormatBytes(engine.plan().memory.budget));
+  return fmt::format(
+      "{} prompt tokens at {:.1f}/s, {} tokens at {:.1f}/s, first after {:.2f} s; experts {:.1f} % "
+      "hits, {} read at {:.2f} GB/s; peak memory {} of {}",
+      r.prompt_tokens, r.prefill_tokens_per_s(), r.tokens.size(), r.decode_tokens_per_s(), r.ttft_s,
+      hits, FormatBytes(experts.bytes_read), gbps, FormatBytes(PeakResidentBytes()),
+      FormatBytes(engine.plan().memory.budget));
 }
 
 Result<int> Run(const RunFlags& flags) {
@@ -138,27 +142,24 @@ Result<int> Run(const RunFlags& flags) {
   FM_ASSIGN_OR_RETURN(request.sampling, Sampling(flags, text.sampling));
   request.max_tokens = flags.max_tokens;
   request.stop = flags.stop;
-  options.context_needed = static_cast<int64_t>(request.prompt.size()) +
-                           (flags.max_tokens >= 0 ? flags.max_tokens : kAnswerTokens);
+  request.ignore_stop_tokens = flags.ignore_eos;
+  options.context_least = static_cast<int64_t>(request.prompt.size());
+  options.context_needed =
+      options.context_least + (flags.max_tokens >= 0 ? flags.max_tokens : kAnswerTokens);
 
   FM_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine,
                       Engine::Load(std::move(file), std::move(text), options, progress));
   FM_ASSIGN_OR_RETURN(Session session, engine->NewSession());
   const Timing timing{NowSeconds() - start};
   ClearProgress();
-  if (!engine->plan().experts_as_trained) {
-    fmt::print(stderr, "note: {} experts a token instead of the trained {}: not the same model\n",
-               engine->plan().experts_per_token, engine->model().config().experts_per_token);
-  }
-  if (flags.verbose) fmt::print(stderr, "plan: {}\n", engine->plan().ToString());
+  PrintDeviations(flags.engine, *engine);
+  if (flags.verbose) PrintNote("plan: " + engine->plan().ToString());
 
-  bool written = true;
   const auto show = [&](std::string_view piece) {
     ClearProgress();
     if (flags.json) return true;
-    written = std::fwrite(piece.data(), 1, piece.size(), stdout) == piece.size() &&
-              std::fflush(stdout) == 0;
-    return written;
+    Print(piece);
+    return FinishOutput().has_value();
   };
   FM_ASSIGN_OR_RETURN(const GenerateResult result,
                       Generate(*engine, session, request, show, progress, &cancel));
@@ -166,11 +167,10 @@ Result<int> Run(const RunFlags& flags) {
   if (flags.json) {
     PrintJson(ToJson(*engine, result, timing, request.sampling.seed));
   } else {
-    if (!result.text.empty() && result.text.back() != '\n') std::fputc('\n', stdout);
-    std::fflush(stdout);
-    PrintReport(*engine, result);
+    if (!result.text.empty() && result.text.back() != '\n') Print("\n");
+    FM_RETURN_IF_ERROR(FinishOutput());
+    PrintNote(ReportLine(*engine, result));
   }
-  if (!written) return Fail(ErrorCode::kIo, "standard output was closed");
   return result.finish == FinishReason::kCancelled ? kInterrupted : 0;
 }
 
@@ -182,31 +182,39 @@ void AddRun(CLI::App& app, int& exit_code) {
   AddEngineOptions(*run, flags->engine);
   run->add_option("-p,--prompt", flags->prompt, "What to say to the model")->type_name("TEXT");
   run->add_option("-f,--file", flags->file, "Read the prompt from a file")->type_name("FILE");
-  run->add_option("input", flags->positional, "- reads the prompt from standard input")
-      ->type_name("-");
+  run->add_option("input", flags->positional, "A lone - reads the prompt from standard input")
+      ->type_name("");
   run->add_option("--system", flags->system, "System message")->type_name("TEXT");
   run->add_flag("--raw", flags->raw, "Continue the text as it is, without the chat template");
   run->add_flag("--think", flags->think, "Let the model think before it answers");
   run->add_option("-n,--max-tokens,--n-predict", flags->max_tokens,
                   "Most tokens of the answer; default: until the model stops")
-      ->check(CLI::Range(int64_t{-1}, int64_t{1} << 40));
+      ->type_name("N")
+      ->check(Between(-1, int64_t{1} << 40));
   run->add_option("--temp,--temperature", flags->temperature,
                   "Sampling temperature; 0: always the best token; default: the model's advice");
-  run->add_option("--top-k", flags->top_k, "Choose among the k best tokens; 0: all");
+  run->add_option("--top-k", flags->top_k, "Choose among the N best tokens; 0: all")
+      ->type_name("N");
   run->add_option("--top-p", flags->top_p, "Choose among the tokens that make up this probability");
   run->add_option("--min-p", flags->min_p, "Drop tokens below this part of the best one's");
-  run->add_option("--presence-penalty", flags->presence, "Against tokens that were generated");
-  run->add_option("--frequency-penalty", flags->frequency, "The same, for each time");
+  run->add_option("--presence-penalty", flags->presence,
+                  "Against tokens that the answer holds already");
+  run->add_option("--frequency-penalty", flags->frequency, "The same, for each time they occur");
   run->add_option("--repeat-penalty,--repetition-penalty", flags->repetition,
                   "Divides the logits of tokens in prompt and answer");
   run->add_option("--logit-bias", flags->logit_bias, "Added to a token's logit; may be repeated")
       ->type_name("ID:BIAS");
-  run->add_option("-s,--seed", flags->seed, "Makes sampling repeatable");
+  run->add_option("-s,--seed", flags->seed, "Makes sampling repeatable")->type_name("N");
   run->add_option("--stop", flags->stop, "End the answer before this text; may be repeated")
       ->type_name("TEXT");
+  run->add_flag("--ignore-eos", flags->ignore_eos, "Go on where the model would end its answer");
   run->add_flag("--json", flags->json, "Print one JSON object instead of text and report");
   run->add_flag("-v,--verbose", flags->verbose, "Print the plan: what is resident and why");
   run->callback([flags, &exit_code] {
+    if (const std::string problem = UsageProblem(*flags); !problem.empty()) {
+      exit_code = ReportUsage("run", problem);
+      return;
+    }
     const Result<int> result = Run(*flags);
     exit_code = result.has_value() ? *result : Report(result.error());
   });

@@ -9,7 +9,8 @@ namespace flashmoe::cli {
 namespace {
 
 struct TokenizeFlags {
-  std::string model, file, prompt, decode;
+  std::string model, file;
+  std::optional<std::string> prompt, decode;
   bool no_special = false, json = false;
 };
 
@@ -33,13 +34,12 @@ Result<std::vector<int32_t>> ParseIds(const std::string& text) {
 }
 
 Result<int> Decode(const TokenizeFlags& flags, const Tokenizer& tokenizer) {
-  FM_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, ParseIds(flags.decode));
+  FM_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, ParseIds(*flags.decode));
   const std::string text = tokenizer.Decode(ids, /*skip_special=*/flags.no_special);
   if (flags.json) {
     PrintJson({{"text", text}, {"ids", ids}});
   } else {
-    std::fwrite(text.data(), 1, text.size(), stdout);
-    std::fputc('\n', stdout);
+    Print(text + "\n");
   }
   return 0;
 }
@@ -47,16 +47,16 @@ Result<int> Decode(const TokenizeFlags& flags, const Tokenizer& tokenizer) {
 Result<int> Tokenize(const TokenizeFlags& flags) {
   FM_ASSIGN_OR_RETURN(const std::unique_ptr<ModelFile> file, OpenModel(flags.model));
   FM_ASSIGN_OR_RETURN(const Tokenizer tokenizer, LoadTokenizer(*file));
-  if (!flags.decode.empty()) return Decode(flags, tokenizer);
-  std::string text = flags.prompt;
-  if (text.empty()) {
+  if (flags.decode) return Decode(flags, tokenizer);
+  std::string text = flags.prompt.value_or("");
+  if (!flags.prompt) {
     FM_ASSIGN_OR_RETURN(text, ReadText(flags.file.empty() ? "-" : flags.file));
   }
   const std::vector<int32_t> ids = tokenizer.Encode(text, /*parse_added=*/!flags.no_special);
   if (flags.json) {
     PrintJson({{"ids", ids}});
   } else {
-    fmt::print("{}\n", fmt::join(ids, " "));
+    Print(fmt::format("{}\n", fmt::join(ids, " ")));
   }
   return 0;
 }
@@ -70,7 +70,8 @@ void AddTokenize(CLI::App& app, int& exit_code) {
   tokenize->add_option("-f,--file", flags->file, "Text; default: standard input")
       ->type_name("FILE");
   tokenize->add_option("-p,--prompt", flags->prompt, "Text, given here")->type_name("TEXT");
-  tokenize->add_option("--decode", flags->decode, "Ids to turn into text")->type_name("IDS");
+  tokenize->add_option("--decode", flags->decode, "Ids to turn into text, e.g. 1,2,3")
+      ->type_name("IDS");
   tokenize->add_flag("--no-special", flags->no_special,
                      "Take <|im_start|> and the like as ordinary text; with --decode leave them "
                      "out");

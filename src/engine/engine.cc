@@ -62,6 +62,13 @@ PlanInputs MakeInputs(const Opened& opened, const EngineOptions& options, KvType
   return in;
 }
 
+Status CheckContext(int64_t context, const EngineOptions& options, int64_t context_max) {
+  if (options.context_least <= context) return {};
+  return InvalidInput(
+      fmt::format("{} tokens do not fit a context of {}", options.context_least, context), {},
+      context < context_max ? "give a larger --ctx" : "shorten the text: the model knows no more");
+}
+
 }  // namespace
 
 std::string EnginePlan::ToString() const {
@@ -83,12 +90,14 @@ Result<std::unique_ptr<Engine>> Engine::Load(std::unique_ptr<ModelFile> file, Te
   FM_ASSIGN_OR_RETURN(Opened opened, ReadGeometry(*file, options.experts_per_token));
   FM_ASSIGN_OR_RETURN(const KernelTable* kernels, SelectKernels(options.isa));
   file->ReleaseText();
+  ReleaseFreedMemory();
   const KvType kv = options.kv.value_or(kernels == &ScalarKernels() ? KvType::kF32 : KvType::kF16);
   const int threads = options.threads > 0 ? options.threads : AvailableCpus();
 
   std::unique_ptr<Engine> engine(new Engine(std::move(file), std::move(text)));
   EnginePlan& plan = engine->plan_;
   FM_ASSIGN_OR_RETURN(plan.memory, MakePlan(MakeInputs(opened, options, kv, threads)));
+  FM_RETURN_IF_ERROR(CheckContext(plan.memory.context, options, opened.config.context_max));
   plan.kernels = kernels->name;
   plan.kv = Name(kv);
   plan.threads = threads;

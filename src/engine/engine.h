@@ -25,6 +25,7 @@ struct EngineOptions {
   int threads = 0;             // 0: the CPUs this process may use
   int64_t context = 0;         // 0: chosen by the plan
   int64_t context_needed = 0;  // positions the first request will use, if known
+  int64_t context_least = 0;   // its prompt: loading fails at once if a session cannot hold it
   ReaderKind io = ReaderKind::kAuto;
   std::string isa = "auto";   // a kernel table
   std::optional<KvType> kv;   // nullopt: F16, with the scalar table F32
