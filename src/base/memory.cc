@@ -1,6 +1,7 @@
 #include "base/memory.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 #include <sys/mman.h>
 #include <sys/sysinfo.h>
 
@@ -73,6 +74,8 @@ Memory& Memory::operator=(Memory&& other) noexcept {
 Memory::~Memory() {
   if (data_ != nullptr) munmap(data_, AlignUp(size_, kPageBytes));
 }
+
+void ReleaseFreedMemory() { malloc_trim(0); }
 
 uint64_t ResidentBytes() { return ReadKbField("/proc/self/status", "VmRSS").value_or(0); }
 

@@ -41,6 +41,9 @@ class Memory {
   uint64_t size_ = 0;
 };
 
+// Gives what the heap has free back to the kernel: after something big was parsed and dropped.
+void ReleaseFreedMemory();
+
 // Bytes of memory the process holds now / held at most (VmRSS, VmHWM of /proc/self/status); 0 if
 // unknown.
 uint64_t ResidentBytes();

@@ -14,7 +14,7 @@ constexpr int64_t kChunkMax = 512;
 constexpr int64_t kContextDefault = 8192;
 constexpr int64_t kContextLeast = 1024;
 // For the allocator's own needs and what grows a little while running.
-constexpr uint64_t kSlack = 2 << 20;
+constexpr uint64_t kSlack = 3 << 19;
 
 // Leaves the system something to breathe with: a tenth, at least 128 MiB, never more than a
 // quarter.

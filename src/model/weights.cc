@@ -64,8 +64,8 @@ class WeightLoader {
                MatrixBytes(d.out) + VectorBytes(d.conv) + VectorBytes(d.dt_bias) +
                VectorBytes(d.neg_a) + VectorBytes(d.norm);
     }
-    // Matrices begin on block boundaries; vectors before them leave a gap of less than one block.
-    return bytes + 16 * kBlockBytes;
+    // Matrices begin on block boundaries: a gap of less than a block wherever one follows vectors.
+    return bytes + 6 * kBlockBytes;
   }
 
   Result<Weights> Load(const WeightMap& map, const ReaderOptions& options) {
