@@ -136,7 +136,7 @@ TEST_P(FastMatmul, DequantisesLikeTheScalarTable) {
   const int64_t cols = ColumnsFor(c).back();
   const RandomMatrix w(random, c.type, 3, cols, 5, c.group, c.scale_type);
   for (const KernelTable* table : AvailableKernels()) {
-    std::vector<float> fast(static_cast<size_t>(cols)), scalar(fast);
+    std::vector<float> fast(static_cast<size_t>(cols)), scalar = fast;
     table->dequantize_row(w.view(), 2, fast.data());
     ScalarKernels().dequantize_row(w.view(), 2, scalar.data());
     EXPECT_EQ(fast, scalar);

@@ -1,11 +1,15 @@
 // Seeded random inputs for the tests and benchmarks of kernel tables.
 #pragma once
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <cstring>
-#include <memory>
 #include <random>
+#include <span>
 #include <vector>
 
+#include "base/check.h"
 #include "kernels/kernels.h"
 #include "tensor/blocks.h"
 #include "tensor/half.h"
@@ -20,6 +24,54 @@ inline std::vector<float> RandomFloats(Random& random, int64_t n, float deviatio
   for (float& x : out) x = normal(random);
   return out;
 }
+
+// Memory that ends at a page without access, so that a read or write beyond it ends the program,
+// also one of the masked and vector loads that sanitizers do not see.
+template <typename T>
+class Guarded {
+ public:
+  Guarded() = default;
+  explicit Guarded(int64_t n) {
+    const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    const size_t bytes = static_cast<size_t>(n) * sizeof(T);
+    const size_t usable = (bytes + page - 1) / page * page;
+    mapped_ = usable + page;
+    void* base = mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    FM_CHECK(base != MAP_FAILED);
+    base_ = static_cast<std::byte*>(base);
+    FM_CHECK(mprotect(base_ + usable, page, PROT_NONE) == 0);
+    view_ = {reinterpret_cast<T*>(base_ + usable - bytes), static_cast<size_t>(n)};
+  }
+  explicit Guarded(const std::vector<T>& from) : Guarded(static_cast<int64_t>(from.size())) {
+    std::memcpy(data(), from.data(), from.size() * sizeof(T));
+  }
+  Guarded(const Guarded&) = delete;
+  Guarded& operator=(const Guarded&) = delete;
+  Guarded(Guarded&& other) noexcept { Swap(other); }
+  Guarded& operator=(Guarded&& other) noexcept {
+    Swap(other);
+    return *this;
+  }
+  ~Guarded() {
+    if (base_ != nullptr) munmap(base_, mapped_);
+  }
+
+  T* data() const { return view_.data(); }
+  size_t size() const { return view_.size(); }
+  std::span<T> view() const { return view_; }
+  T& operator[](size_t i) const { return view_[i]; }
+
+ private:
+  void Swap(Guarded& other) {
+    std::swap(base_, other.base_);
+    std::swap(mapped_, other.mapped_);
+    std::swap(view_, other.view_);
+  }
+
+  std::byte* base_ = nullptr;
+  size_t mapped_ = 0;
+  std::span<T> view_;
+};
 
 // Where a block keeps its half-precision scales: random bytes there would be NaN or huge.
 inline std::vector<int> ScaleOffsets(DType type) {
@@ -41,15 +93,14 @@ inline std::vector<int> ScaleOffsets(DType type) {
   }
 }
 
-// A matrix of random weights of about unit size. The buffers end with the last byte, so that the
-// address sanitizer sees a read beyond it.
+// A matrix of random weights of about unit size.
 class RandomMatrix {
  public:
   RandomMatrix(Random& random, DType type, int64_t rows, int64_t cols, int misalignment = 0,
                int group = 64, DType scale_type = DType::kBF16) {
     const int64_t row_bytes = RowBytes(type, cols);
-    bytes_.resize(static_cast<size_t>(rows * row_bytes + misalignment));
-    for (std::byte& b : bytes_) b = static_cast<std::byte>(random());
+    bytes_ = Guarded<std::byte>(rows * row_bytes + misalignment);
+    for (std::byte& b : bytes_.view()) b = static_cast<std::byte>(random());
     view_ = {type, rows, cols, bytes_.data() + misalignment, row_bytes};
     FixScales(random, misalignment);
     if (MlxBits(type) != 0) MakeGroups(random, misalignment, group, scale_type);
@@ -60,8 +111,8 @@ class RandomMatrix {
   // Replaces every half-precision scale.
   void SetScales(uint16_t bits) {
     const DTypeInfo& info = GetInfo(view_.type);
-    std::byte* data = bytes_.data() + (view_.data - bytes_.data());
-    for (std::byte* p = data; p < bytes_.data() + bytes_.size(); p += info.block_bytes) {
+    std::byte* first = bytes_.data() + (view_.data - bytes_.data());
+    for (std::byte* p = first; p < bytes_.data() + bytes_.size(); p += info.block_bytes) {
       for (const int offset : ScaleOffsets(view_.type)) std::memcpy(p + offset, &bits, 2);
     }
   }
@@ -107,7 +158,7 @@ class RandomMatrix {
     const int64_t count = view_.rows * (view_.cols / group);
     const int64_t bytes = count * (scale_type == DType::kF32 ? 4 : 2);
     for (auto* buffer : {&scales_, &biases_}) {
-      buffer->resize(static_cast<size_t>(bytes + misalignment));
+      *buffer = Guarded<std::byte>(bytes + misalignment);
       FillWith(random, scale_type, buffer->data() + misalignment, count);
     }
     view_.scales = scales_.data() + misalignment;
@@ -116,7 +167,7 @@ class RandomMatrix {
     view_.scale_type = scale_type;
   }
 
-  std::vector<std::byte> bytes_, scales_, biases_;
+  Guarded<std::byte> bytes_, scales_, biases_;
   Matrix view_;
 };
 
@@ -127,9 +178,9 @@ class RandomActivations {
       : f32_(RandomFloats(random, n * cols)) {
     view_ = {n, cols, f32_.data()};
     if (cols % 32 != 0) return;
-    q8_.resize(static_cast<size_t>(n * cols));
-    scales_.resize(static_cast<size_t>(n * cols / 32));
-    sums_.resize(scales_.size());
+    q8_ = Guarded<int8_t>(n * cols);
+    scales_ = Guarded<float>(n * cols / 32);
+    sums_ = Guarded<int32_t>(n * cols / 32);
     table.quantize_q8(f32_.data(), n, cols, q8_.data(), scales_.data(), sums_.data());
     view_.q8 = q8_.data();
     view_.scales = scales_.data();
@@ -153,16 +204,16 @@ class RandomActivations {
 
   // The numbers that a product with this format stands for.
   std::vector<float> Floats(ActivationFormat format) const {
-    if (format == ActivationFormat::kF32) return f32_;
-    std::vector<float> out(f32_.size());
+    std::vector<float> out(f32_.data(), f32_.data() + f32_.size());
+    if (format == ActivationFormat::kF32) return out;
     for (size_t i = 0; i < out.size(); ++i) out[i] = scales_[i / 32] * static_cast<float>(q8_[i]);
     return out;
   }
 
  private:
-  std::vector<float> f32_, scales_;
-  std::vector<int8_t> q8_;
-  std::vector<int32_t> sums_;
+  Guarded<float> f32_, scales_;
+  Guarded<int8_t> q8_;
+  Guarded<int32_t> sums_;
   Activations view_;
 };
 
