@@ -3,7 +3,8 @@
 
 usage: check_model.py [TOKENIZER_FOLDER]        (needs a GPU; the folder is for the last comparison)
 
-Prints relative errors. Those of bfloat16 arithmetic are below 0.01.
+Prints relative errors. Those of bfloat16 arithmetic are below 0.01 for a single part. For the logits
+of a random model they are about 0.1: rounding changes the choices of its routers.
 """
 
 import sys
@@ -20,13 +21,12 @@ DEVICE = "cuda"
 
 
 def relative_error(got, expected):
-    return float((got.float() - expected.float()).norm() / expected.float().norm())
+    got, expected = got.detach().float(), expected.detach().float()
+    return float((got - expected).norm() / expected.norm())
 
 
 def report(what, output, expected, gradients, expected_gradients):
-    errors = [
-        round(relative_error(*pair), 5) for pair in zip(gradients, expected_gradients)
-    ]
+    errors = [round(relative_error(*pair), 5) for pair in zip(gradients, expected_gradients)]
     print(f"{what}: output {relative_error(output, expected):.5f}, gradients {errors}", flush=True)
 
 
