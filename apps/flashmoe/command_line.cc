@@ -150,6 +150,12 @@ Result<std::unique_ptr<ModelFile>> OpenModel(const std::string& model) {
   return ModelFile::Open(model.empty() ? BundledModel() : model);
 }
 
+Result<std::unique_ptr<ModelFile>> OpenRunnableModel(const std::string& model) {
+  FM_ASSIGN_OR_RETURN(std::unique_ptr<ModelFile> file, OpenModel(model));
+  FM_RETURN_IF_ERROR(ReadConfig(*file));
+  return file;
+}
+
 void AddEngineOptions(CLI::App& app, EngineFlags& flags) {
   AddModelOption(app, flags.model);
   app.add_option("--memory", flags.memory,

@@ -49,6 +49,8 @@ CLI::Validator Between(int64_t least, int64_t most);
 // -m, --model; without it the bundled model.
 void AddModelOption(CLI::App& app, std::string& model);
 Result<std::unique_ptr<ModelFile>> OpenModel(const std::string& model);
+// Only what this program can run: whoever gives another kind of model is told so first of all.
+Result<std::unique_ptr<ModelFile>> OpenRunnableModel(const std::string& model);
 
 // --memory, --threads, --ctx, --io, --isa, --kv, --experts-per-token.
 struct EngineFlags {

@@ -55,7 +55,7 @@ Result<int> Eval(const EvalFlags& flags) {
   }
   FM_ASSIGN_OR_RETURN(EngineOptions options, MakeEngineOptions(flags.engine));
   options.cancel = &cancel;
-  FM_ASSIGN_OR_RETURN(std::unique_ptr<ModelFile> file, OpenModel(flags.engine.model));
+  FM_ASSIGN_OR_RETURN(std::unique_ptr<ModelFile> file, OpenRunnableModel(flags.engine.model));
   FM_ASSIGN_OR_RETURN(TextModel words, LoadTextModel(*file));
   std::vector<int32_t> tokens;
   if (!flags.tokens.empty()) {

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/units.h"
 #include "engine/generate.h"
+#include "format/utf8.h"
 
 namespace flashmoe::cli {
 namespace {
@@ -50,6 +51,10 @@ Result<std::vector<int32_t>> EncodePrompt(const TextModel& text, const RunFlags&
   if (!text.chat_template) {
     return Fail(ErrorCode::kNotFound, "the model has no chat template", {},
                 "use --raw to continue the text as it is");
+  }
+  if (!IsUtf8(prompt) || !IsUtf8(flags.system)) {
+    return InvalidInput("the prompt is not valid UTF-8", flags.file,
+                        "convert it, e.g. with iconv -t UTF-8, or continue it with --raw");
   }
   auto messages = nlohmann::ordered_json::array();
   if (!flags.system.empty()) messages.push_back({{"role", "system"}, {"content", flags.system}});
@@ -135,7 +140,7 @@ Result<int> Run(const RunFlags& flags) {
 
   const double start = NowSeconds();
   const ProgressFn progress = TerminalProgress();
-  FM_ASSIGN_OR_RETURN(std::unique_ptr<ModelFile> file, OpenModel(flags.engine.model));
+  FM_ASSIGN_OR_RETURN(std::unique_ptr<ModelFile> file, OpenRunnableModel(flags.engine.model));
   FM_ASSIGN_OR_RETURN(TextModel text, LoadTextModel(*file));
   GenerateRequest request;
   FM_ASSIGN_OR_RETURN(request.prompt, EncodePrompt(text, flags, prompt));

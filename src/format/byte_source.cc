@@ -31,7 +31,9 @@ Status MemorySource::ReadAt(uint64_t offset, std::span<std::byte> out) const {
 }
 
 ByteReader::ByteReader(const ByteSource& source)
-    : source_(source), buffer_(std::make_unique_for_overwrite<std::byte[]>(kBufferBytes)) {}
+    : source_(source),
+      buffer_(std::make_unique_for_overwrite<std::byte[]>(
+          static_cast<size_t>(std::min<uint64_t>(kBufferBytes, source.size())))) {}
 
 std::string ByteReader::Where() const {
   return fmt::format("{}, byte {}", source_.name(), position_);

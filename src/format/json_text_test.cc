@@ -11,7 +11,8 @@ using testing::HasSubstr;
 
 TEST(JsonText, ParsesWhatNlohmannParses) {
   const std::string text =
-      R"({"a": [1, -2, 3.5, "x", true, null, {}], "b": {"c": {"d": []}}, "": 18446744073709551615})";
+      R"({"a": [1, -2, 3.5, "x", true, null, {}], "b": {"c": {"d": []}},)"
+      R"( "": 18446744073709551615})";
   const auto parsed = ParseJsonObject(text, "config.json");
   ASSERT_TRUE(parsed.has_value()) << ErrorOf(parsed);
   EXPECT_EQ(*parsed, nlohmann::json::parse(text));

@@ -10,12 +10,14 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <utility>
 
+#include "base/memory.h"
 #include "io/errors.h"
 #include "io/readers.h"
 #include "io/worker_reader.h"
@@ -61,6 +63,18 @@ class Mappings {
   std::map<std::pair<dev_t, ino_t>, std::shared_ptr<const Mapping>> by_inode_;
 };
 
+// Pages that a copy has touched count as this process's memory until they are unmapped again. They
+// are let go after each window, so that reading a file of any size stays inside a memory budget;
+// the page cache keeps them. A fault may map as much around it as a large folio holds.
+constexpr uint64_t kWindowBytes = 256 << 10;
+constexpr uint64_t kFolioBytesMax = 2 << 20;
+
+void LetGo(const Mapping& mapping, uint64_t offset, uint64_t bytes) {
+  const uint64_t first = AlignDown(offset, kFolioBytesMax);
+  const uint64_t end = std::min(AlignUp(offset + bytes, kFolioBytesMax), mapping.size());
+  madvise(const_cast<std::byte*>(mapping.data()) + first, end - first, MADV_DONTNEED);
+}
+
 // Copies within this process. Returns 0 or the errno of the fault that stopped it.
 int CopyGuarded(const std::byte* from, std::byte* to, uint64_t bytes) {
   uint64_t done = 0;
@@ -72,6 +86,17 @@ int CopyGuarded(const std::byte* from, std::byte* to, uint64_t bytes) {
     if (n < 0) return errno;
     if (n == 0) return EFAULT;
     done += static_cast<uint64_t>(n);
+  }
+  return 0;
+}
+
+int CopyByWindows(const Mapping& mapping, uint64_t offset, std::byte* to, uint64_t bytes) {
+  for (uint64_t done = 0; done < bytes;) {
+    const uint64_t part = std::min(bytes - done, kWindowBytes);
+    const int error = CopyGuarded(mapping.data() + offset + done, to + done, part);
+    LetGo(mapping, offset + done, part);
+    if (error != 0) return error;
+    done += part;
   }
   return 0;
 }
@@ -93,8 +118,8 @@ Status ReadByMapping(const ReadRequest& request, Mappings& mappings) {
   FM_ASSIGN_OR_RETURN(const struct stat info, StatCovering(request));
   FM_ASSIGN_OR_RETURN(const std::shared_ptr<const Mapping> mapping,
                       mappings.Get(*request.file, info));
-  const int error = CopyGuarded(mapping->data() + request.offset,
-                                request.dest + request.offset % kBlockBytes, request.bytes);
+  const int error = CopyByWindows(*mapping, request.offset,
+                                  request.dest + request.offset % kBlockBytes, request.bytes);
   if (auto after = StatCovering(request); !after) return std::unexpected(after.error());
   // A fault in a file that is long enough is the device's.
   if (error != 0) {

@@ -84,6 +84,9 @@ void RefuseVariants(JsonReader& reader) {
   if (reader.BoolOr("use_sliding_window", false)) {
     reader.Fail("use_sliding_window", "is not supported");
   }
+  if (!reader.BoolOr("norm_topk_prob", true)) {
+    reader.Fail("norm_topk_prob", "is false, which is not supported");
+  }
   const auto* dense = reader.Find("mlp_only_layers");
   if (dense != nullptr && dense->is_array() && !dense->empty()) {
     reader.Fail("mlp_only_layers", "names layers without experts, which is not supported");

@@ -12,6 +12,12 @@ bool IsFloat(DType type) {
   return type == DType::kF32 || type == DType::kF16 || type == DType::kBF16;
 }
 
+// Numbers that no matrix of weights is made of, unless they are packed and have scales.
+bool IsPlainNumber(DType type) {
+  return type == DType::kF64 || type == DType::kI8 || type == DType::kI16 || type == DType::kI32 ||
+         type == DType::kI64;
+}
+
 std::unexpected<Error> WrongShape(const TensorInfo& tensor, const std::vector<int64_t>& want) {
   return InvalidInput(
       fmt::format("tensor '{}' has shape [{}] where the model needs [{}]", tensor.name,
@@ -92,9 +98,10 @@ Result<MatrixSource> TensorFinder::Find(const std::string& base, const std::stri
     // A single row is often stored as a vector.
     const bool flat = source.rows == 1 && weight->elements() == cols;
     if (weight->shape != want && !flat) return WrongShape(*weight, want);
-    if (weight->type == DType::kI32) {
-      return InvalidInput(fmt::format("tensor '{}' is packed but has no scales", name),
-                          file_.path(), "the file is incomplete");
+    if (IsPlainNumber(weight->type)) {
+      return InvalidInput(
+          fmt::format("tensor '{}' holds {} and has no scales", name, GetInfo(weight->type).name),
+          file_.path(), "the file is incomplete or of an unknown variant");
     }
     return source;
   }

@@ -14,17 +14,18 @@ namespace {
 using testing::AnyOf;
 using testing::HasSubstr;
 
-TEST(BadInputTest, InvalidUtf8IsAnsweredLikeAnyPrompt) {
-  for (const std::string& text : {std::string("\xff\xfe\x80 hi"), std::string("cut \xE4\xBD"),
-                                  std::string("zero\0byte", 9)}) {
-    const Folder folder;
+TEST(BadInputTest, InvalidUtf8IsTextForRawAndAnErrorForChat) {
+  const Folder folder;
+  for (const char* text : {"\xff\xfe\x80 hi", "cut \xE4\xBD"}) {
     const std::string file = folder.Write("p", text);
-    for (const char* raw : {"--raw", "--think"}) {
-      const ProcessResult r = RunFlashmoe({"run", "-f", file, "-n", "4", raw, "--json"});
-      ExpectJson(r);
-    }
+    ExpectJson(RunFlashmoe({"run", "-f", file, "-n", "4", "--raw", "--json"}));
     ExpectJson(RunFlashmoe({"tokenize", "-f", file, "--json"}));
+    const std::string line = ExpectRefusal(RunFlashmoe({"run", "-f", file, "-n", "4"}));
+    EXPECT_THAT(line, HasSubstr("not valid UTF-8"));
+    EXPECT_THAT(line, HasSubstr(file));
   }
+  const std::string zero = folder.Write("zero", std::string("zero\0byte", 9));
+  ExpectJson(RunFlashmoe({"run", "-f", zero, "-n", "4", "--json"}));
 }
 
 TEST(BadInputTest, APromptLongerThanTheContextIsRefusedBeforeLoading) {

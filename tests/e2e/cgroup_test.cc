@@ -106,7 +106,7 @@ TEST_F(CgroupTest, WithoutABudgetThePlanFitsTheGroup) {
 }
 
 TEST_F(CgroupTest, AGroupThatIsTooSmallIsRefusedNotOverrun) {
-  const MemoryGroup group(uint64_t{24} << 20);
+  const MemoryGroup group(uint64_t{16} << 20);
   if (!group.works()) GTEST_SKIP() << "no memory control group can be made here";
   const ProcessResult r = RunFlashmoe(Answer({}), {.cgroup_tasks = group.tasks()});
   EXPECT_THAT(ExpectRefusal(r), testing::HasSubstr("can be spared"));

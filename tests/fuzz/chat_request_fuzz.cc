@@ -14,7 +14,8 @@ constexpr std::string_view kTemplate = R"(
   {%- if content is string %}{{ content }}
   {%- elif content is iterable and content is not mapping -%}
     {%- for item in content -%}
-      {%- if 'image' in item or item.type == 'image' %}<image>{% elif 'text' in item %}{{ item.text }}
+      {%- if 'image' in item or item.type == 'image' %}<image>
+      {%- elif 'text' in item %}{{ item.text }}
       {%- else %}{{ raise_exception('Unexpected item type in content.') }}{% endif -%}
     {%- endfor -%}
   {%- endif -%}

@@ -137,28 +137,50 @@ TEST_F(FormatsTest, BlockTypesEqualTheirNumbers) {
   }
 }
 
+// Where weights are quantised, fast kernels round the activations to 8 bits. In a random model that
+// changes some choices of the router; a trained one is looked at below.
 TEST_F(FormatsTest, FastKernelsAgreeOnEveryFormat) {
-  const auto check = [&](const std::string& what, const auto& path) {
+  const auto check = [&](const std::string& what, const std::string& path, double kl_max) {
     const LogitRows want = Logits(path);
     for (const KernelTable* kernels : AvailableKernels()) {
-      const LogitRows got = Logits(path, std::string(kernels->name));
-      ASSERT_EQ(got.size(), want.size());
-      Agreement agreement;
-      for (size_t t = 0; t < got.size(); ++t) agreement.Add(got[t], want[t], 0.5f);
-      EXPECT_LE(agreement.mean_kl(), 1e-2)
+      const Agreement agreement = Compare(Logits(path, std::string(kernels->name)), want, 0.5f);
+      EXPECT_LE(agreement.mean_kl(), kl_max)
           << what << ", " << kernels->name << ": " << agreement.ToString();
-      EXPECT_EQ(agreement.agreeing, agreement.decided) << what << ", " << kernels->name;
+      EXPECT_GE(agreement.top1(), 0.95)
+          << what << ", " << kernels->name << ": " << agreement.ToString();
       RecordProperty(fmt::format("{}_{}", what, kernels->name), agreement.ToString());
     }
   };
   for (const DType type : {DType::kF32, DType::kF16, DType::kQ8_0, DType::kQ4_0}) {
-    check(std::string(GetInfo(type).name), WriteGguf(qwen35_, NewPath(), {.type = type}));
+    const bool rounds = type == DType::kQ8_0 || type == DType::kQ4_0;
+    check(std::string(GetInfo(type).name), WriteGguf(qwen35_, NewPath(), {.type = type}),
+          rounds ? 0.03 : 1e-5);
   }
   for (const int bits : {2, 4, 6, 8}) {
     const std::string folder = NewPath();
     MakeMlx(qwen35_, {.bits = [=](const std::string&) { return bits; }, .group = 32})
         .mlx.Write(folder);
-    check(fmt::format("MLX{}", bits), folder);
+    check(fmt::format("MLX{}", bits), folder, 0.03);
+  }
+}
+
+TEST(TrainedModelTest, FastKernelsAgreeOnQuantisedWeights) {
+  const auto reference = Open(BundledModel(), TestOptions());
+  ASSERT_NE(reference, nullptr);
+  const std::vector<int32_t> tokens = reference->text().Encode(
+      "The grep command searches text for lines that match a pattern. By default it prints the "
+      "lines that match. The options that select what is searched are described below.\n\n"
+      "Once upon a time there was a careful fox named Owen. Owen had a silver cup that he loved "
+      "very much. One day Owen decided to travel to the workshop, and on the way he met a friend "
+      "who asked him: \"Where are you going with your cup?\"");
+  const LogitRows want = AllLogits(*reference, tokens);
+  for (const KernelTable* kernels : AvailableKernels()) {
+    const std::string name(kernels->name);
+    const Agreement agreement =
+        Compare(AllLogits(BundledModel(), tokens, TestOptions(name)), want, 0.2f);
+    EXPECT_LE(agreement.mean_kl(), 2e-2) << name << ": " << agreement.ToString();
+    EXPECT_GE(agreement.top1(), 0.95) << name << ": " << agreement.ToString();
+    RecordProperty(name, agreement.ToString());
   }
 }
 

@@ -26,15 +26,14 @@ TEST(BudgetTest, NamedSmallestBudgetWorks) {
     for (const int64_t context : {int64_t{0}, int64_t{1024}}) {
       EngineOptions options = TestOptions("auto");
       options.context = context;
-      options.memory_bytes = LeastMemory(path, options);
-      const auto engine = TryOpen(path, options);
-      ASSERT_TRUE(engine.has_value()) << engine.error().ToString();
-      const MemoryPlan& plan = (*engine)->plan().memory;
-      EXPECT_LE(plan.total(), options.memory_bytes);
+      const auto engine = OpenWithLeast(path, options);
+      ASSERT_NE(engine, nullptr);
+      const MemoryPlan& plan = engine->plan().memory;
+      EXPECT_LE(plan.total(), plan.budget);
       EXPECT_LT(plan.slots, plan.slots_all);
-      EXPECT_EQ(AllLogits(**engine, SomeTokens(5, 500)).size(), 5u);
+      EXPECT_EQ(AllLogits(*engine, SomeTokens(5, 500)).size(), 5u);
 
-      options.memory_bytes = options.memory_bytes * 9 / 10;
+      options.memory_bytes = plan.budget * 9 / 10;
       const auto refused = TryOpen(path, options);
       ASSERT_FALSE(refused.has_value()) << (*refused)->plan().ToString();
       EXPECT_EQ(refused.error().code, ErrorCode::kOutOfMemory);
@@ -43,11 +42,10 @@ TEST(BudgetTest, NamedSmallestBudgetWorks) {
   }
 }
 
-TEST(BudgetTest, OutputHasTheFloorsPromise) {
+TEST(BudgetTest, SmallestBudgetStreams) {
   EngineOptions options = TestOptions();
   const std::string path = TinyModel("tiny-random");
-  options.memory_bytes = LeastMemory(path, options);
-  const auto engine = Open(path, options);
+  const auto engine = OpenWithLeast(path, options);
   ASSERT_NE(engine, nullptr);
   const std::vector<int32_t> tokens = SomeTokens(30, 500);
   ASSERT_EQ(AllLogits(*engine, tokens).size(), tokens.size());
@@ -127,8 +125,7 @@ TEST_P(CutFileTest, EndsTheRequestAndNothingElse) {
 
   EngineOptions options = TestOptions();
   options.io = GetParam();
-  options.memory_bytes = LeastMemory(folder, options);
-  const auto engine = Open(folder, options);
+  const auto engine = OpenWithLeast(folder, options);
   ASSERT_NE(engine, nullptr);
   const std::vector<int32_t> tokens = SomeTokens(40, 500);
   const LogitRows want = AllLogits(*engine, tokens);

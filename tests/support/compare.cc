@@ -101,7 +101,16 @@ void Agreement::Add(std::span<const float> got, std::span<const float> want, flo
   ++positions;
   if (Margin(want) <= margin) return;
   ++decided;
-  agreeing += ArgMax(got) == ArgMax(want) ? 1 : 0;
+  agreeing += got.size() == want.size() && ArgMax(got) == ArgMax(want) ? 1 : 0;
+}
+
+Agreement Compare(const LogitRows& got, const LogitRows& want, float margin) {
+  Agreement agreement;
+  for (size_t t = 0; t < want.size(); ++t) {
+    agreement.Add(t < got.size() ? std::span<const float>(got[t]) : std::span<const float>(),
+                  want[t], margin);
+  }
+  return agreement;
 }
 
 std::string Agreement::ToString() const {

@@ -47,5 +47,7 @@ struct Agreement {
   }
   std::string ToString() const;
 };
+// Over all positions; what is missing counts as infinitely far.
+Agreement Compare(const LogitRows& got, const LogitRows& want, float margin);
 
 }  // namespace flashmoe

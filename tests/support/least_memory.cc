@@ -29,4 +29,17 @@ uint64_t LeastMemory(const std::string& path, EngineOptions options) {
   return budget;
 }
 
+std::unique_ptr<Engine> OpenWithLeast(const std::string& path, EngineOptions options,
+                                      uint64_t extra) {
+  uint64_t least = LeastMemory(path, options);
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    options.memory_bytes = least + extra;
+    auto engine = TryOpen(path, options);
+    if (engine.has_value()) return std::move(*engine);
+    least = NamedBudget(engine.error());
+  }
+  ADD_FAILURE() << path << ": the smallest budget that a refusal names is refused";
+  return nullptr;
+}
+
 }  // namespace flashmoe

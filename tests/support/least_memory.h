@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "engine/engine.h"
@@ -13,5 +14,10 @@ uint64_t NamedBudget(const Error& error);
 
 // 0, and a failure of the test, if a budget of one byte is not refused with a hint.
 uint64_t LeastMemory(const std::string& path, EngineOptions options);
+
+// With the smallest budget and `extra` bytes more. What the process holds besides counts too, and
+// tests let it grow: a second refusal is followed as well.
+std::unique_ptr<Engine> OpenWithLeast(const std::string& path, EngineOptions options,
+                                      uint64_t extra = 0);
 
 }  // namespace flashmoe

@@ -3,7 +3,7 @@
 
 usage: check_model.py [TOKENIZER_FOLDER]        (needs a GPU; the folder is for the last comparison)
 
-Prints relative errors. Those of bfloat16 arithmetic are below 0.01 for a single part. For the logits
+Prints relative errors. Those of bfloat16 arithmetic stay below 0.01 for one part. For logits
 of a random model they are about 0.1: rounding changes the choices of its routers.
 """
 

@@ -10,6 +10,12 @@
 #include "text/jinja/repr.h"
 
 namespace flashmoe::jinja {
+namespace {
+
+// What * and ** may add to a call.
+constexpr size_t kMaxSpread = 10'000;
+
+}  // namespace
 
 Result<Value> Interpreter::Evaluate(const Expr& expr, const ScopePtr& scope) {
   FM_RETURN_IF_ERROR(budget_.Work(1));
@@ -168,11 +174,15 @@ Result<Args> Interpreter::GetArgs(const CallArgs& args, const ScopePtr& scope) {
   if (args.spread != nullptr) {
     FM_ASSIGN_OR_RETURN(const Value spread, Evaluate(*args.spread, scope));
     FM_ASSIGN_OR_RETURN(const std::vector<Value> items, Collect(budget_, spread));
+    if (items.size() > kMaxSpread) return InvalidInput("too many arguments in a call");
     values.positional.insert(values.positional.end(), items.begin(), items.end());
   }
   if (args.spread_named != nullptr) {
     FM_ASSIGN_OR_RETURN(const Value spread, Evaluate(*args.spread_named, scope));
     if (!spread.IsDict()) return InvalidInput("argument after ** must be a mapping");
+    if (spread.dict()->entries.size() > kMaxSpread) {
+      return InvalidInput("too many arguments in a call");
+    }
     for (const auto& [key, value] : spread.dict()->entries) {
       if (!key.IsText()) return InvalidInput("keywords must be strings");
       FM_RETURN_IF_ERROR(budget_.Work(1 + key.str().size() / 64));

@@ -62,6 +62,7 @@ Result<Value> Escape(Budget& budget, const Value& value, const Args&) {
 Result<Value> Trim(Budget& budget, const Value& value, const Args& args) {
   FM_ASSIGN_OR_RETURN(const Bound bound, Bound::Bind("trim", args, {"chars"}));
   FM_ASSIGN_OR_RETURN(const TextPtr text, ToText(budget, value));
+  FM_RETURN_IF_ERROR(budget.Work(1 + text->bytes.size() / 64));
   std::optional<std::string_view> chars;
   if (bound.HasSome(0)) {
     FM_ASSIGN_OR_RETURN(chars, bound.Str(0, ""));
@@ -132,6 +133,7 @@ Result<Value> Truncate(Budget& budget, const Value& value, const Args& args) {
   // Written so that no sum can overflow.
   if (*points <= leeway || *points - leeway <= length) return value;
   if (!value.IsText()) return InvalidInput("truncate needs a string");
+  FM_RETURN_IF_ERROR(budget.Work(1 + value.str().size() / 64));
   std::string_view cut = value.str();
   cut = cut.substr(0, ByteOffset(cut, length - CountPoints(end)));
   if (!bound.Truthy(1, false)) cut = cut.substr(0, cut.rfind(' '));

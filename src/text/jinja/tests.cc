@@ -48,6 +48,7 @@ template <bool (*kPredicate)(std::string_view)>
 Result<bool> IsCase(Budget& budget, const Value& value, const Args& args) {
   FM_RETURN_IF_ERROR(Bound::Bind("a test", args, {}));
   FM_ASSIGN_OR_RETURN(const TextPtr text, ToText(budget, value));
+  FM_RETURN_IF_ERROR(budget.Work(1 + text->bytes.size() / 16));
   return kPredicate(text->bytes);
 }
 

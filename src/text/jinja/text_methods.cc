@@ -156,6 +156,7 @@ template <Side kSide>
 Result<Value> StripMethod(Budget& budget, const Value& self, const Args& args) {
   FM_ASSIGN_OR_RETURN(const Bound bound, Bound::Bind("strip", args, {"chars"}));
   std::optional<std::string_view> chars;
+  FM_RETURN_IF_ERROR(budget.Work(1 + self.str().size() / 64));
   if (bound.HasSome(0)) {
     FM_ASSIGN_OR_RETURN(chars, bound.Str(0, ""));
     FM_RETURN_IF_ERROR(budget.Work(self.str().size() * chars->size() / 512));
@@ -170,7 +171,8 @@ struct Window {
   bool valid = true;   // the window does not begin behind the end
 };
 
-Result<Window> WindowOf(const Text& text, const Bound& bound, size_t start_at) {
+Result<Window> WindowOf(Budget& budget, const Text& text, const Bound& bound, size_t start_at) {
+  FM_RETURN_IF_ERROR(budget.Work(1 + text.bytes.size() / 64));
   FM_ASSIGN_OR_RETURN(int64_t start, bound.HasSome(start_at) ? bound.Int(start_at, 0) : 0);
   FM_ASSIGN_OR_RETURN(int64_t end,
                       bound.HasSome(start_at + 1) ? bound.Int(start_at + 1, 0) : text.points);
@@ -195,7 +197,7 @@ template <bool kReverse>
 Result<std::optional<int64_t>> Search(Budget& budget, const Value& self, const Args& args) {
   FM_ASSIGN_OR_RETURN(const Bound bound, Bound::Bind("find", args, {"sub", "start", "end"}, 1));
   FM_ASSIGN_OR_RETURN(const std::string_view needle, bound.Str(0, ""));
-  FM_ASSIGN_OR_RETURN(const Window window, WindowOf(*self.text(), bound, 1));
+  FM_ASSIGN_OR_RETURN(const Window window, WindowOf(budget, *self.text(), bound, 1));
   if (!window.valid) return std::nullopt;
   FM_RETURN_IF_ERROR(budget.Work(1 + window.text.size() / 64));
   if (kReverse) FM_RETURN_IF_ERROR(ChargeReverse(budget, window.text, needle));
@@ -220,7 +222,7 @@ Result<Value> Index(Budget& budget, const Value& self, const Args& args) {
 Result<Value> Count(Budget& budget, const Value& self, const Args& args) {
   FM_ASSIGN_OR_RETURN(const Bound bound, Bound::Bind("count", args, {"sub", "start", "end"}, 1));
   FM_ASSIGN_OR_RETURN(const std::string_view needle, bound.Str(0, ""));
-  FM_ASSIGN_OR_RETURN(const Window window, WindowOf(*self.text(), bound, 1));
+  FM_ASSIGN_OR_RETURN(const Window window, WindowOf(budget, *self.text(), bound, 1));
   if (!window.valid) return Value::Int(0);
   FM_RETURN_IF_ERROR(budget.Work(1 + window.text.size() / 16));
   if (needle.empty()) return Value::Int(CountPoints(window.text) + 1);
@@ -236,7 +238,7 @@ template <bool kEnd>
 Result<Value> Affix(Budget& budget, const Value& self, const Args& args) {
   FM_ASSIGN_OR_RETURN(const Bound bound, Bound::Bind(kEnd ? "endswith" : "startswith", args,
                                                      {"prefix", "start", "end"}, 1));
-  FM_ASSIGN_OR_RETURN(const Window window, WindowOf(*self.text(), bound, 1));
+  FM_ASSIGN_OR_RETURN(const Window window, WindowOf(budget, *self.text(), bound, 1));
   std::vector<Value> affixes{bound[0]};
   if (bound[0].IsList() && bound[0].list()->is_tuple()) affixes = bound[0].list()->items;
   for (const Value& affix : affixes) {
@@ -271,6 +273,7 @@ Result<Value> ReplaceMethod(Budget& budget, const Value& self, const Args& args)
 }
 
 Result<Value> SplitOnSpace(Budget& budget, const Value& self, int64_t limit) {
+  FM_RETURN_IF_ERROR(budget.Work(1 + self.str().size() / 64));
   ListBuilder out(budget);
   const bool markup = self.text()->markup;
   std::string_view rest = StripLeft(self.str());

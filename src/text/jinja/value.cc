@@ -148,6 +148,8 @@ Status TextBuilder::Append(char c, uint64_t times) {
 Status TextBuilder::AppendPoint(char32_t point) {
   const size_t before = bytes_.size();
   AppendUtf8(point, bytes_);
+  // One step for every 64 bytes, as they fill up.
+  if (before / 64 != bytes_.size() / 64) FM_RETURN_IF_ERROR(budget_->Work(1));
   return charge_.Grow(bytes_.size() - before);
 }
 

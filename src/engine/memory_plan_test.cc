@@ -1,0 +1,133 @@
+#include "engine/memory_plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+namespace flashmoe {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr uint64_t kMb = 1'000'000;
+
+// A model of 10 GB: 1 GB for every token, 40 layers of 256 experts, 8 a token.
+PlanInputs Inputs(uint64_t budget) {
+  PlanInputs in;
+  in.budget = budget;
+  in.available = 16000 * kMb;
+  in.process = 50 * kMb;
+  in.dense = 1000 * kMb;
+  in.state_fixed = 60 * kMb;
+  in.state_per_position = 20'000;
+  in.scratch_fixed = 3 * kMb;
+  in.scratch_per_token = 200'000;
+  in.scratch_per_position = 16;
+  in.slot = 900'000;
+  in.slots_min = 40 * 8;
+  in.slots_all = 40 * 256;
+  in.context_max = 262'144;
+  return in;
+}
+
+uint64_t NamedBudget(const Error& error) {
+  const size_t at = error.hint.find("--memory ");
+  return at == std::string::npos ? 0
+                                 : std::strtoull(error.hint.c_str() + at + 9, nullptr, 10) * kMb;
+}
+
+TEST(MemoryPlanTest, PartsAddUpAndStayWithinTheBudget) {
+  for (uint64_t budget = 1500 * kMb; budget < 14000 * kMb; budget += 77 * kMb) {
+    const PlanInputs in = Inputs(budget);
+    const auto plan = MakePlan(in);
+    ASSERT_TRUE(plan.has_value()) << plan.error().ToString();
+    EXPECT_EQ(plan->budget, budget);
+    EXPECT_TRUE(plan->budget_given);
+    EXPECT_LE(plan->total(), budget);
+    EXPECT_EQ(plan->dense, in.dense);
+    EXPECT_EQ(plan->state,
+              in.state_fixed + static_cast<uint64_t>(plan->context) * in.state_per_position);
+    EXPECT_EQ(plan->experts, plan->slots * in.slot);
+    EXPECT_GE(plan->slots, in.slots_min);
+    // Nothing that would hold one more expert is left over.
+    if (!plan->all_resident()) {
+      EXPECT_GT(plan->total() + in.slot, budget);
+    }
+  }
+}
+
+TEST(MemoryPlanTest, ChunksAreMultiplesOfTheDeltaBlock) {
+  int64_t last = 0;
+  for (uint64_t budget = 1500 * kMb; budget < 3000 * kMb; budget += 10 * kMb) {
+    PlanInputs in = Inputs(budget);
+    in.context = 1024;
+    const auto plan = MakePlan(in);
+    ASSERT_TRUE(plan.has_value()) << plan.error().ToString();
+    EXPECT_EQ(plan->chunk_tokens % 64, 0);
+    EXPECT_GE(plan->chunk_tokens, 64);
+    EXPECT_GE(plan->chunk_tokens, last);
+    last = plan->chunk_tokens;
+  }
+  EXPECT_EQ(last, 512);
+}
+
+TEST(MemoryPlanTest, MoreMemoryNeverMeansLessOfEverything) {
+  MemoryPlan last;
+  for (uint64_t budget = 1500 * kMb; budget < 12000 * kMb; budget += 3 * kMb) {
+    const auto plan = MakePlan(Inputs(budget));
+    ASSERT_TRUE(plan.has_value()) << plan.error().ToString();
+    EXPECT_GE(plan->context, last.context);
+    // Longer chunks or a longer context may cost some slots, but not more than they take.
+    EXPECT_GE(plan->experts + plan->scratch + plan->state + Inputs(0).slot,
+              last.experts + last.scratch + last.state);
+    last = *plan;
+  }
+  EXPECT_TRUE(last.all_resident());
+}
+
+TEST(MemoryPlanTest, SmallestBudgetIsNamedAndWorks) {
+  for (const int64_t context : {0, 1024, 100'000}) {
+    for (const uint64_t budget : {uint64_t{1}, 800 * kMb, 1200 * kMb}) {
+      PlanInputs in = Inputs(budget);
+      in.context = context;
+      const auto refused = MakePlan(in);
+      ASSERT_FALSE(refused.has_value());
+      EXPECT_EQ(refused.error().code, ErrorCode::kOutOfMemory);
+      const uint64_t named = NamedBudget(refused.error());
+      ASSERT_GT(named, budget) << refused.error().ToString();
+      in.budget = named;
+      const auto plan = MakePlan(in);
+      EXPECT_TRUE(plan.has_value()) << context << ": " << plan.error().ToString();
+      in.budget = named - 2 * kMb;
+      EXPECT_FALSE(MakePlan(in).has_value()) << context;
+    }
+  }
+}
+
+TEST(MemoryPlanTest, AskedContextIsKept) {
+  PlanInputs in = Inputs(8000 * kMb);
+  in.context = 5000;
+  EXPECT_EQ(MakePlan(in)->context, 5000);
+  in.context = 1'000'000;
+  EXPECT_EQ(MakePlan(in)->context, in.context_max);
+  in.context = 0;
+  in.context_needed = 30'000;
+  EXPECT_GE(MakePlan(in)->context, 30'000);
+}
+
+TEST(MemoryPlanTest, WithoutABudgetTakesWhatCanBeSpared) {
+  PlanInputs in = Inputs(0);
+  const auto plan = MakePlan(in);
+  ASSERT_TRUE(plan.has_value());
+  EXPECT_FALSE(plan->budget_given);
+  EXPECT_LT(plan->total(), in.process + in.available);
+  EXPECT_TRUE(plan->all_resident());
+  in.available = 500 * kMb;
+  const auto refused = MakePlan(in);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_THAT(refused.error().ToString(), HasSubstr("can be spared"));
+}
+
+}  // namespace
+}  // namespace flashmoe
