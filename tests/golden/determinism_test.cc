@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "engine/generate.h"
 #include "kernels/kernels.h"
 #include "tests/support/least_memory.h"
 #include "tests/support/test_model.h"
@@ -72,7 +73,7 @@ TEST_P(DeterminismTest, OutputDoesNotDependOnHowItIsComputed) {
     for (const uint64_t extra : {uint64_t{0}, half}) {
       EngineOptions options = options_;
       options.io = io;
-      const auto streaming = OpenWithLeast(path_, options, extra);
+      const auto streaming = OpenAtFloor(path_, options, extra);
       ASSERT_NE(streaming, nullptr);
       const EnginePlan& plan = streaming->plan();
       EXPECT_FALSE(plan.memory.all_resident()) << plan.ToString();
@@ -184,6 +185,35 @@ TEST(PromptPiecesTest, SessionStartsAgainOnAnotherText) {
   ASSERT_TRUE(session->Sync(second).has_value());
   const LogitRows again = {{session->logits().begin(), session->logits().end()}};
   EXPECT_SAME_LOGITS(again, LogitRows{want.back()});
+}
+
+TEST(PromptPiecesTest, ReusedTokensAreCounted) {
+  const auto engine = Open(TinyModel("tiny-random"), TestOptions());
+  ASSERT_NE(engine, nullptr);
+  auto session = engine->NewSession();
+  ASSERT_TRUE(session.has_value());
+  GenerateRequest request;
+  request.prompt = SomeTokens(30, 500);
+  request.max_tokens = 4;
+  request.ignore_stop_tokens = true;
+  const auto first = Generate(*engine, *session, request, {});
+  ASSERT_TRUE(first.has_value()) << first.error().ToString();
+  EXPECT_EQ(first->prompt_tokens, 30);
+  EXPECT_EQ(first->prompt_tokens_reused, 0);
+
+  // The conversation so far, without the last token, which nothing came after, and more.
+  request.prompt = session->tokens();
+  const auto held = static_cast<int64_t>(request.prompt.size());
+  EXPECT_EQ(held, 33);
+  request.prompt.push_back(7);
+  const auto second = Generate(*engine, *session, request, {});
+  ASSERT_TRUE(second.has_value()) << second.error().ToString();
+  EXPECT_EQ(second->prompt_tokens_reused, held);
+
+  request.prompt = SomeTokens(50, 500, /*seed=*/9);
+  const auto other = Generate(*engine, *session, request, {});
+  ASSERT_TRUE(other.has_value()) << other.error().ToString();
+  EXPECT_EQ(other->prompt_tokens_reused, 0);
 }
 
 }  // namespace

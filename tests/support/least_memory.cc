@@ -29,16 +29,35 @@ uint64_t LeastMemory(const std::string& path, EngineOptions options) {
   return budget;
 }
 
-std::unique_ptr<Engine> OpenWithLeast(const std::string& path, EngineOptions options,
-                                      uint64_t extra) {
-  uint64_t least = LeastMemory(path, options);
+std::unique_ptr<Engine> OpenWithLeast(const std::string& path, const EngineOptions& options) {
+  EngineOptions least = options;
+  least.memory_bytes = LeastMemory(path, options);
   for (int attempt = 0; attempt < 3; ++attempt) {
-    options.memory_bytes = least + extra;
-    auto engine = TryOpen(path, options);
+    auto engine = TryOpen(path, least);
     if (engine.has_value()) return std::move(*engine);
-    least = NamedBudget(engine.error());
+    least.memory_bytes = NamedBudget(engine.error());
   }
   ADD_FAILURE() << path << ": the smallest budget that a refusal names is refused";
+  return nullptr;
+}
+
+std::unique_ptr<Engine> OpenAtFloor(const std::string& path, EngineOptions options,
+                                    uint64_t extra) {
+  constexpr uint64_t kStep = 100'000;
+  {
+    const auto engine = OpenWithLeast(path, options);
+    if (engine == nullptr) return nullptr;
+    const MemoryPlan& plan = engine->plan().memory;
+    const uint64_t floor =
+        ExpertStore::MinSlots(engine->model().store().catalog(), engine->plan().experts_per_token);
+    options.memory_bytes = plan.total() - (plan.slots - floor) * (plan.experts / plan.slots);
+  }
+  options.memory_bytes += extra;
+  for (int attempt = 0; attempt < 20; ++attempt, options.memory_bytes += kStep) {
+    auto engine = TryOpen(path, options);
+    if (engine.has_value()) return std::move(*engine);
+  }
+  ADD_FAILURE() << path << ": no budget near the floor was accepted";
   return nullptr;
 }
 

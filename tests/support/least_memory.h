@@ -15,9 +15,13 @@ uint64_t NamedBudget(const Error& error);
 // 0, and a failure of the test, if a budget of one byte is not refused with a hint.
 uint64_t LeastMemory(const std::string& path, EngineOptions options);
 
-// With the smallest budget and `extra` bytes more. What the process holds besides counts too, and
-// tests let it grow: a second refusal is followed as well.
-std::unique_ptr<Engine> OpenWithLeast(const std::string& path, EngineOptions options,
-                                      uint64_t extra = 0);
+// With the budget that a refusal names. What the process holds besides counts too, and tests let it
+// grow: a second refusal is followed as well.
+std::unique_ptr<Engine> OpenWithLeast(const std::string& path, const EngineOptions& options);
+
+// With slots for the experts of one token, or a few more, and `extra` bytes: the budget that is
+// named leaves room for what differs from run to run.
+std::unique_ptr<Engine> OpenAtFloor(const std::string& path, EngineOptions options,
+                                    uint64_t extra = 0);
 
 }  // namespace flashmoe
