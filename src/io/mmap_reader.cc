@@ -12,10 +12,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <map>
 #include <memory>
-#include <mutex>
-#include <utility>
 
 #include "base/memory.h"
 #include "io/errors.h"
@@ -25,55 +22,30 @@
 namespace flashmoe {
 namespace {
 
+// What is mapped counts as this process's memory, whole large folios at once. So a file is mapped
+// window by window: reading one of any size stays inside a memory budget, and the page cache keeps
+// what was read.
+constexpr uint64_t kWindowBytes = 64 << 10;
+
 class Mapping {
  public:
-  Mapping(std::byte* data, uint64_t size) : data_(data), size_(size) {}
-  ~Mapping() { munmap(data_, size_); }
+  // A part of a file; `first` is a multiple of kPageBytes. Null if the system refuses, with errno.
+  Mapping(const File& file, uint64_t first, uint64_t bytes)
+      : data_(mmap(nullptr, bytes, PROT_READ, MAP_SHARED, file.fd(), static_cast<off_t>(first))),
+        bytes_(bytes) {}
+  ~Mapping() {
+    if (data_ != MAP_FAILED) munmap(data_, bytes_);
+  }
   Mapping(const Mapping&) = delete;
   Mapping& operator=(const Mapping&) = delete;
-  const std::byte* data() const { return data_; }
-  uint64_t size() const { return size_; }
-
- private:
-  std::byte* data_;
-  uint64_t size_;
-};
-
-// The mappings of all files read so far, by device and inode: a mapping keeps its inode, so that
-// the key cannot come to mean another file. Any thread.
-class Mappings {
- public:
-  Result<std::shared_ptr<const Mapping>> Get(const File& file, const struct stat& info) {
-    const auto size = static_cast<uint64_t>(info.st_size);
-    std::lock_guard lock(mutex_);
-    std::shared_ptr<const Mapping>& mapping = by_inode_[{info.st_dev, info.st_ino}];
-    // A file that has grown is mapped anew.
-    if (mapping != nullptr && mapping->size() >= size) return mapping;
-    void* data = mmap(nullptr, size, PROT_READ, MAP_SHARED, file.fd(), 0);
-    if (data == MAP_FAILED) {
-      return Fail(ErrorCode::kIo, fmt::format("cannot map the file: {}", ErrnoText(errno)),
-                  file.path(), "read it with --io uring or --io pread");
-    }
-    mapping = std::make_shared<const Mapping>(static_cast<std::byte*>(data), size);
-    return mapping;
+  const std::byte* data() const {
+    return data_ == MAP_FAILED ? nullptr : static_cast<const std::byte*>(data_);
   }
 
  private:
-  std::mutex mutex_;
-  std::map<std::pair<dev_t, ino_t>, std::shared_ptr<const Mapping>> by_inode_;
+  void* data_;
+  uint64_t bytes_;
 };
-
-// Pages that a copy has touched count as this process's memory until they are unmapped again. They
-// are let go after each window, so that reading a file of any size stays inside a memory budget;
-// the page cache keeps them. A fault may map as much around it as a large folio holds.
-constexpr uint64_t kWindowBytes = 256 << 10;
-constexpr uint64_t kFolioBytesMax = 2 << 20;
-
-void LetGo(const Mapping& mapping, uint64_t offset, uint64_t bytes) {
-  const uint64_t first = AlignDown(offset, kFolioBytesMax);
-  const uint64_t end = std::min(AlignUp(offset + bytes, kFolioBytesMax), mapping.size());
-  madvise(const_cast<std::byte*>(mapping.data()) + first, end - first, MADV_DONTNEED);
-}
 
 // Copies within this process. Returns 0 or the errno of the fault that stopped it.
 int CopyGuarded(const std::byte* from, std::byte* to, uint64_t bytes) {
@@ -90,43 +62,40 @@ int CopyGuarded(const std::byte* from, std::byte* to, uint64_t bytes) {
   return 0;
 }
 
-int CopyByWindows(const Mapping& mapping, uint64_t offset, std::byte* to, uint64_t bytes) {
-  for (uint64_t done = 0; done < bytes;) {
-    const uint64_t part = std::min(bytes - done, kWindowBytes);
-    const int error = CopyGuarded(mapping.data() + offset + done, to + done, part);
-    LetGo(mapping, offset + done, part);
-    if (error != 0) return error;
-    done += part;
+Status CopyWindow(const File& file, uint64_t offset, std::byte* to, uint64_t bytes) {
+  const uint64_t first = AlignDown(offset, kPageBytes);
+  const Mapping mapping(file, first, offset + bytes - first);
+  if (mapping.data() == nullptr) {
+    return Fail(ErrorCode::kIo, fmt::format("cannot map the file: {}", ErrnoText(errno)),
+                file.path(), "read it with --io uring or --io pread");
   }
-  return 0;
+  const int error = CopyGuarded(mapping.data() + (offset - first), to, bytes);
+  if (error == 0) return {};
+  // A fault in a file that is long enough is the device's.
+  return std::unexpected(ReadFailed(file, offset, error == EFAULT ? EIO : error));
 }
 
-// The file's state now. An error if it does not hold the wanted range.
-Result<struct stat> StatCovering(const ReadRequest& request) {
+// Whether the file, as it is now, holds the wanted range.
+Status CheckLength(const ReadRequest& request) {
   struct stat info;
   if (fstat(request.file->fd(), &info) != 0) {
     return std::unexpected(ReadFailed(*request.file, request.offset, errno));
   }
   const auto size = static_cast<uint64_t>(info.st_size);
-  if (size < request.offset + request.bytes) {
-    return std::unexpected(EndsEarly(*request.file, request.offset, request.bytes, size));
-  }
-  return info;
+  if (size >= request.offset + request.bytes) return {};
+  return std::unexpected(EndsEarly(*request.file, request.offset, request.bytes, size));
 }
 
-Status ReadByMapping(const ReadRequest& request, Mappings& mappings) {
-  FM_ASSIGN_OR_RETURN(const struct stat info, StatCovering(request));
-  FM_ASSIGN_OR_RETURN(const std::shared_ptr<const Mapping> mapping,
-                      mappings.Get(*request.file, info));
-  const int error = CopyByWindows(*mapping, request.offset,
-                                  request.dest + request.offset % kBlockBytes, request.bytes);
-  if (auto after = StatCovering(request); !after) return std::unexpected(after.error());
-  // A fault in a file that is long enough is the device's.
-  if (error != 0) {
-    return std::unexpected(
-        ReadFailed(*request.file, request.offset, error == EFAULT ? EIO : error));
+Status ReadByMapping(const ReadRequest& request) {
+  FM_RETURN_IF_ERROR(CheckLength(request));
+  std::byte* to = request.dest + request.offset % kBlockBytes;
+  Status status;
+  for (uint64_t done = 0; done < request.bytes && status.has_value(); done += kWindowBytes) {
+    const uint64_t part = std::min(request.bytes - done, kWindowBytes);
+    status = CopyWindow(*request.file, request.offset + done, to + done, part);
   }
-  return {};
+  FM_RETURN_IF_ERROR(CheckLength(request));  // the better explanation of a fault
+  return status;
 }
 
 }  // namespace
@@ -140,10 +109,7 @@ Result<std::unique_ptr<AsyncReader>> MakeMmapReader(const ReaderOptions& options
         fmt::format("mapped reads need process_vm_readv, which failed: {}", ErrnoText(error)), {},
         "use --io pread, or allow this call in the container's seccomp profile");
   }
-  return WorkerReader::Make("mmap", false, WorkersFor(options.queue_depth),
-                            [mappings = std::make_shared<Mappings>()](const ReadRequest& request) {
-                              return ReadByMapping(request, *mappings);
-                            });
+  return WorkerReader::Make("mmap", false, WorkersFor(options.queue_depth), ReadByMapping);
 }
 
 }  // namespace flashmoe

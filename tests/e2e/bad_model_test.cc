@@ -107,7 +107,7 @@ TEST(BadModelTest, AbsurdNumbersInMetadata) {
         "attention.head_count_kv", "attention.key_length", "expert_count", "expert_used_count",
         "expert_feed_forward_length", "ssm.state_size", "ssm.group_count", "ssm.time_step_rank",
         "ssm.inner_size", "rope.dimension_count", "full_attention_interval"}) {
-    for (const uint32_t value : {0u, 1u, 7u, 1000u, 0x7fffffffu, 0xffffffffu}) {
+    for (const uint32_t value : {0u, 7u, 1000u, 0xffffffffu}) {
       SCOPED_TRACE(std::string(key) + " = " + std::to_string(value));
       const std::string path =
           folder.Write("absurd.gguf", WithNumber(good, "qwen35moe." + std::string(key), value));

@@ -13,6 +13,7 @@
 #include <cerrno>
 
 #include "base/clock.h"
+#include "base/memory.h"
 
 namespace flashmoe::e2e {
 namespace {
@@ -79,6 +80,7 @@ Process::Process(const std::vector<std::string>& arguments, const ProcessOptions
   std::vector<char*> raw;
   for (const std::string& argument : arguments) raw.push_back(const_cast<char*>(argument.c_str()));
   raw.push_back(nullptr);
+  own_rss_bytes_ = ResidentBytes();
   pid_ = fork();
   if (pid_ == 0) BecomeChild(raw.data(), in.childs, out.childs, err.childs, cgroup);
   EXPECT_GT(pid_, 0);
@@ -159,7 +161,8 @@ ProcessResult Process::Finish() {
   }
   pid_ = -1;
   result_.seconds = NowSeconds() - began_;
-  result_.rss_max_bytes = static_cast<uint64_t>(usage.ru_maxrss) * 1024;
+  const uint64_t rss_max = static_cast<uint64_t>(usage.ru_maxrss) * 1024;
+  if (rss_max > own_rss_bytes_ + (1 << 20)) result_.rss_max_bytes = rss_max;
   if (WIFEXITED(status)) result_.exit_code = WEXITSTATUS(status);
   if (WIFSIGNALED(status)) result_.signal = WTERMSIG(status);
   return std::move(result_);

@@ -23,6 +23,8 @@ struct ProcessResult {
   int signal = 0;
   bool timed_out = false;
   double seconds = 0;
+  // Most memory it held; 0 if that is unknown, because the test held more when it started the
+  // program: the kernel counts a child from its fork on.
   uint64_t rss_max_bytes = 0;
   std::string out, err;
 };
@@ -56,6 +58,7 @@ class Process {
   pid_t pid_ = -1;
   double began_ = 0;
   double seconds_max_ = 0;
+  uint64_t own_rss_bytes_ = 0;
   std::string input_;
   size_t fed_ = 0;
   int in_ = -1;
