@@ -13,6 +13,10 @@
 namespace flashmoe::cli {
 namespace {
 
+// What the bundled model, a file of 24.7 MB, gets unless told otherwise: less than it is large, so
+// that its experts are read while it answers.
+constexpr uint64_t kBundledModelMemory = 21'000'000;
+
 // Room to answer that a plan makes at least, where the user set no limit.
 constexpr int64_t kAnswerTokens = 512;
 
@@ -137,6 +141,7 @@ Result<int> Run(const RunFlags& flags) {
   FM_ASSIGN_OR_RETURN(const std::string prompt, PromptText(flags));
   FM_ASSIGN_OR_RETURN(EngineOptions options, MakeEngineOptions(flags.engine));
   options.cancel = &cancel;
+  if (flags.engine.model.empty()) options.memory_wish = kBundledModelMemory;
 
   const double start = NowSeconds();
   const ProgressFn progress = TerminalProgress();

@@ -1,6 +1,7 @@
 #include "base/memory.h"
 
 #include <fmt/format.h>
+#include <link.h>
 #include <malloc.h>
 #include <sys/mman.h>
 #include <sys/sysinfo.h>
@@ -43,6 +44,17 @@ uint64_t FreeBytes() {
   return uint64_t{info.freeram} * info.mem_unit;
 }
 
+// Unmaps a module's read-only pages; those that are used again come back from the page cache.
+void ReleaseCodeOf(const dl_phdr_info& module) {
+  for (int i = 0; i < module.dlpi_phnum; ++i) {
+    const ElfW(Phdr)& segment = module.dlpi_phdr[i];
+    if (segment.p_type != PT_LOAD || (segment.p_flags & PF_W) != 0) continue;
+    const uint64_t begin = AlignDown(module.dlpi_addr + segment.p_vaddr, kPageBytes);
+    const uint64_t end = module.dlpi_addr + segment.p_vaddr + segment.p_memsz;
+    madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  }
+}
+
 }  // namespace
 
 Result<Memory> Memory::Allocate(uint64_t bytes) {
@@ -75,7 +87,15 @@ Memory::~Memory() {
   if (data_ != nullptr) munmap(data_, AlignUp(size_, kPageBytes));
 }
 
-void ReleaseFreedMemory() { malloc_trim(0); }
+void ReleaseUnusedMemory() {
+  malloc_trim(0);
+  dl_iterate_phdr(
+      [](dl_phdr_info* module, size_t, void*) {
+        ReleaseCodeOf(*module);
+        return 0;
+      },
+      nullptr);
+}
 
 uint64_t ResidentBytes() { return ReadKbField("/proc/self/status", "VmRSS").value_or(0); }
 

@@ -41,8 +41,9 @@ class Memory {
   uint64_t size_ = 0;
 };
 
-// Gives what the heap has free back to the kernel: after something big was parsed and dropped.
-void ReleaseFreedMemory();
+// Gives back to the kernel what the heap has free and the program's code, which returns as it is
+// needed: after something big was parsed and dropped, with code that does not run again.
+void ReleaseUnusedMemory();
 
 // Bytes of memory the process holds now / held at most (VmRSS, VmHWM of /proc/self/status); 0 if
 // unknown.

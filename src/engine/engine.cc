@@ -45,6 +45,7 @@ PlanInputs MakeInputs(const Opened& opened, const EngineOptions& options, KvType
   };
   PlanInputs in;
   in.budget = options.memory_bytes;
+  in.wish = options.memory_wish;
   in.available = AvailableMemoryBytes();
   in.process = ResidentBytes();
   in.dense = Weights::ResidentBytes(opened.map);
@@ -90,7 +91,7 @@ Result<std::unique_ptr<Engine>> Engine::Load(std::unique_ptr<ModelFile> file, Te
   FM_ASSIGN_OR_RETURN(Opened opened, ReadGeometry(*file, options.experts_per_token));
   FM_ASSIGN_OR_RETURN(const KernelTable* kernels, SelectKernels(options.isa));
   file->ReleaseText();
-  ReleaseFreedMemory();
+  ReleaseUnusedMemory();
   const KvType kv = options.kv.value_or(kernels == &ScalarKernels() ? KvType::kF32 : KvType::kF16);
   const int threads = options.threads > 0 ? options.threads : AvailableCpus();
 

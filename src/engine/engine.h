@@ -21,7 +21,8 @@
 namespace flashmoe {
 
 struct EngineOptions {
-  uint64_t memory_bytes = 0;   // 0: what the machine can spare
+  uint64_t memory_bytes = 0;   // 0: the next
+  uint64_t memory_wish = 0;    // used as far as the model can live with it; 0: what can be spared
   int threads = 0;             // 0: the CPUs this process may use
   int64_t context = 0;         // 0: chosen by the plan
   int64_t context_needed = 0;  // positions the first request will use, if known

@@ -12,9 +12,11 @@ namespace {
 constexpr int64_t kChunkUnit = 64;
 constexpr int64_t kChunkMax = 512;
 constexpr int64_t kContextDefault = 8192;
-constexpr int64_t kContextLeast = 1024;
+constexpr int64_t kContextLeast = 512;
 // For the allocator's own needs and what grows a little while running.
 constexpr uint64_t kSlack = 3 << 19;
+// Above the smallest budget, where that exceeds what was wished for.
+constexpr uint64_t kWishMargin = 1 << 20;
 
 // Leaves the system something to breathe with: a tenth, at least 128 MiB, never more than a
 // quarter.
@@ -62,8 +64,14 @@ int64_t ChooseContext(const PlanInputs& in, uint64_t budget) {
 Result<MemoryPlan> MakePlan(const PlanInputs& in) {
   MemoryPlan plan;
   plan.budget_given = in.budget > 0;
-  plan.budget = plan.budget_given ? in.budget : in.process + Spare(in.available);
+  const uint64_t spare = in.process + Spare(in.available);
+  const bool wished = !plan.budget_given && in.wish > 0;
+  plan.budget = plan.budget_given ? in.budget : wished ? std::min(in.wish, spare) : spare;
   plan.context = ChooseContext(in, plan.budget);
+  if (wished) {
+    const uint64_t wish = std::max(in.wish, LeastBudget(in, plan.context) + kWishMargin);
+    plan.budget = std::min(wish, spare);
+  }
   plan.slots_all = in.slots_all;
 
   const uint64_t floor_experts = in.slots_min * in.slot;

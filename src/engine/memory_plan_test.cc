@@ -57,6 +57,29 @@ TEST(MemoryPlanTest, PartsAddUpAndStayWithinTheBudget) {
   }
 }
 
+TEST(MemoryPlanTest, AWishIsRaisedToWhatWorks) {
+  PlanInputs in = Inputs(0);
+  in.wish = 4000 * kMb;
+  auto plan = MakePlan(in);
+  ASSERT_TRUE(plan.has_value());
+  EXPECT_EQ(plan->budget, 4000 * kMb);
+  EXPECT_FALSE(plan->budget_given);
+
+  in.wish = 100 * kMb;
+  plan = MakePlan(in);
+  ASSERT_TRUE(plan.has_value());
+  in.wish = 0;
+  in.budget = plan->budget;
+  EXPECT_TRUE(MakePlan(in).has_value());
+  in.budget = plan->budget - 2 * kMb;
+  EXPECT_FALSE(MakePlan(in).has_value());
+
+  in.budget = 0;
+  in.wish = 100 * kMb;
+  in.available = 200 * kMb;
+  EXPECT_FALSE(MakePlan(in).has_value()) << "more than the machine has";
+}
+
 TEST(MemoryPlanTest, ChunksAreMultiplesOfTheDeltaBlock) {
   int64_t last = 0;
   for (uint64_t budget = 1500 * kMb; budget < 3000 * kMb; budget += 10 * kMb) {

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <regex>
 
 #include "kernels/kernels.h"
@@ -42,10 +43,18 @@ void ExpectBudgetHeld(const ProcessResult& r, const json& j) {
   EXPECT_LE(r.rss_max_bytes, budget) << j["plan"]["text"];
 }
 
+TEST(BudgetTest, TheBundledModelRunsInLessThanItsFileUnlessToldOtherwise) {
+  const ProcessResult r = Answer({});
+  const json j = ExpectJson(r);
+  EXPECT_EQ(j["plan"]["budget_given"], false);
+  EXPECT_LT(j["memory"]["budget_bytes"].get<uint64_t>(), std::filesystem::file_size(Ember()));
+  ExpectBudgetHeld(r, j);
+}
+
 TEST(BudgetTest, AnyBudgetGivesTheSameAnswerAndIsHeld) {
   const uint64_t floor = FloorMB();
   ASSERT_GT(floor, 0u);
-  const json all = ExpectJson(Answer({}));
+  const json all = ExpectJson(Answer({"--model", Ember()}));
   EXPECT_EQ(all["plan"]["slots"], all["plan"]["slots_all"]);
   int64_t hits_before = -1;
   for (const uint64_t budget : {floor, floor + 4, floor + 8, floor + 15, floor + 60}) {

@@ -96,7 +96,8 @@ TEST_F(CgroupTest, WithoutABudgetThePlanFitsTheGroup) {
   constexpr uint64_t kLimit = uint64_t{64} << 20;
   const MemoryGroup group(kLimit);
   if (!group.works()) GTEST_SKIP() << "no memory control group can be made here";
-  const ProcessResult r = RunFlashmoe(Answer({}), {.cgroup_tasks = group.tasks()});
+  const ProcessResult r =
+      RunFlashmoe(Answer({"--model", Ember()}), {.cgroup_tasks = group.tasks()});
   const json j = ExpectJson(r);
   EXPECT_EQ(j["plan"]["budget_given"], false);
   EXPECT_LT(j["memory"]["budget_bytes"], kLimit);
