@@ -13,8 +13,8 @@ constexpr int64_t kChunkUnit = 64;
 constexpr int64_t kChunkMax = 512;
 constexpr int64_t kContextDefault = 8192;
 constexpr int64_t kContextLeast = 512;
-// For the allocator's own needs and what grows a little while running.
-constexpr uint64_t kSlack = 3 << 19;
+// For the allocator's own needs, the code of kernels and what grows a little while running.
+constexpr uint64_t kSlack = 1 << 21;
 // Above the smallest budget, where that exceeds what was wished for.
 constexpr uint64_t kWishMargin = 1 << 20;
 

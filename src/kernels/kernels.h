@@ -31,7 +31,7 @@ struct Activations {
   const float* f32 = nullptr;      // [n, cols]
   const int8_t* q8 = nullptr;      // [n, cols]
   const float* scales = nullptr;   // [n, cols / 32]: x = scale * q8
-  const int32_t* sums = nullptr;   // [n, cols / 32]: sum of the block's q8
+  const int16_t* sums = nullptr;   // [n, cols / 16]: sums of q8
 };
 
 enum class KvType : uint8_t { kF32, kF16 };
@@ -97,7 +97,7 @@ struct KernelTable {
 
   // Quantises n rows of x [n, cols] to kQ8: scale = max|x| / 127 per 32, round to nearest even.
   void (*quantize_q8)(const float* x, int64_t n, int64_t cols, int8_t* q8, float* scales,
-                      int32_t* sums);
+                      int16_t* sums);
 
   // y[t * y_stride + r] = sum over c of w[r, c] * x[t, c], for r in [row_begin, row_end) and every
   // token t of x. Note that y is indexed by the absolute row r.

@@ -1,9 +1,11 @@
 // The products of every table against the scalar one, on random weights.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <numeric>
 #include <string>
 
 #include "kernels/testing.h"
@@ -21,13 +23,20 @@ struct Case {
   DType scale_type = DType::kBF16;
 };
 
+// Types of blocks that have a fast product.
+const std::vector<DType>& BlockTypes() {
+  static const std::vector<DType> types = {
+      DType::kQ4_0,    DType::kQ4_1,   DType::kQ5_0,  DType::kQ5_1,    DType::kQ8_0,
+      DType::kQ2_K,    DType::kQ3_K,   DType::kQ4_K,  DType::kQ5_K,    DType::kQ6_K,
+      DType::kIQ2_XXS, DType::kIQ2_XS, DType::kIQ2_S, DType::kIQ3_XXS, DType::kIQ3_S,
+      DType::kIQ4_NL,  DType::kIQ4_XS, DType::kMXFP4};
+  return types;
+}
+
 std::vector<Case> Cases() {
-  std::vector<Case> cases = {
-      {DType::kF32},    {DType::kF16},   {DType::kBF16},     {DType::kQ8_0},     {DType::kQ4_0},
-      {DType::kQ4_K},   {DType::kQ5_K},  {DType::kQ6_K},     {DType::kQ5_1},     {DType::kQ3_K},
-      {DType::kIQ4_XS}, {DType::kMXFP4}, {DType::kMlx2, 64}, {DType::kMlx6, 64},
-  };
-  for (const DType type : {DType::kMlx4, DType::kMlx8}) {
+  std::vector<Case> cases = {{DType::kF32}, {DType::kF16}, {DType::kBF16}, {DType::kIQ1_S}};
+  for (const DType type : BlockTypes()) cases.push_back({type});
+  for (const DType type : {DType::kMlx2, DType::kMlx4, DType::kMlx6, DType::kMlx8}) {
     for (const int group : {32, 64, 128}) {
       for (const DType scale : {DType::kBF16, DType::kF16, DType::kF32}) {
         cases.push_back({type, group, scale});
@@ -130,6 +139,34 @@ TEST_P(FastMatmul, DoesNotDependOnRowsTokensOrAddresses) {
   }
 }
 
+// Tokens that pick one element each: what a product makes of a weight is what it decodes to.
+TEST_P(FastMatmul, DecodesEveryElement) {
+  const Case c = GetParam();
+  const int64_t cols = std::lcm(ColumnsFor(c).front(), int64_t{256});
+  Random random(7);
+  const RandomMatrix w(random, c.type, 16, cols, 1, c.group, c.scale_type);
+  std::vector<float> x(static_cast<size_t>(cols * cols), 0.0f), row(static_cast<size_t>(cols));
+  for (int64_t t = 0; t < cols; ++t) x[static_cast<size_t>(t * cols + t)] = 127.0f;
+  std::vector<int8_t> q8(x.size());
+  std::vector<float> scales(x.size() / 32), y(static_cast<size_t>(16 * cols));
+  std::vector<int16_t> sums(x.size() / 16);
+  for (const KernelTable* table : AvailableKernels()) {
+    table->quantize_q8(x.data(), cols, cols, q8.data(), scales.data(), sums.data());
+    const Activations input = {cols, cols, x.data(), q8.data(), scales.data(), sums.data()};
+    table->matmul(w.view(), 0, 16, input, y.data(), 16);
+    for (int64_t r = 0; r < 16; ++r) {
+      ScalarKernels().dequantize_row(w.view(), r, row.data());
+      float largest = 0.0f;
+      for (const float value : row) largest = std::max(largest, std::fabs(value));
+      for (int64_t t = 0; t < cols; ++t) {
+        ASSERT_NEAR(y[static_cast<size_t>(t * 16 + r)] / 127.0f, row[static_cast<size_t>(t)],
+                    1e-6f * largest)
+            << table->name << " row " << r << " element " << t;
+      }
+    }
+  }
+}
+
 TEST_P(FastMatmul, DequantisesLikeTheScalarTable) {
   const Case c = GetParam();
   Random random(3);
@@ -148,7 +185,8 @@ INSTANTIATE_TEST_SUITE_P(Types, FastMatmul, ::testing::ValuesIn(Cases()),
 
 TEST(FastMatmulEdges, NanScalesGiveNanAndZeroScalesGiveZero) {
   Random random(4);
-  for (const DType type : {DType::kQ4_0, DType::kQ8_0, DType::kQ4_K, DType::kQ5_K, DType::kQ6_K}) {
+  for (const DType type : BlockTypes()) {
+    if (type == DType::kMXFP4) continue;  // its scales have neither
     RandomMatrix w(random, type, 3, 512);
     for (const KernelTable* table : AvailableKernels()) {
       const RandomActivations x(random, *table, 5, 512);
@@ -163,49 +201,63 @@ TEST(FastMatmulEdges, NanScalesGiveNanAndZeroScalesGiveZero) {
   }
 }
 
-// The largest sums that integers must hold: every weight and activation at its end of the range.
+// Rows that hold one byte throughout, but for scales of one.
+struct UniformMatrix {
+  UniformMatrix(DType type, int fill, int64_t rows, int64_t cols)
+      : bytes(static_cast<size_t>(rows * RowBytes(type, cols)), static_cast<std::byte>(fill)),
+        ones(static_cast<size_t>(rows * cols / 64), 1.0f),
+        view{type, rows, cols, bytes.data(), RowBytes(type, cols)} {
+    for (size_t at = 0; at < bytes.size(); at += static_cast<size_t>(GetInfo(type).block_bytes)) {
+      const uint16_t one = 0x3c00;
+      for (const int offset : testing::ScaleOffsets(type)) {
+        std::memcpy(bytes.data() + at + offset, &one, sizeof(one));
+      }
+      if (type == DType::kMXFP4) bytes[at] = std::byte{127};
+    }
+    if (MlxBits(type) == 0) return;
+    view.scales = view.biases = reinterpret_cast<const std::byte*>(ones.data());
+    view.group = 64;
+    view.scale_type = DType::kF32;
+  }
+
+  std::vector<std::byte> bytes;
+  std::vector<float> ones;
+  Matrix view;
+};
+
+// The largest sums that integers must hold: every weight and activation at its end of the range,
+// one token and enough of them for the other way of computing.
+void ExpectExtremes(const KernelTable& table, const Matrix& w, float sign) {
+  constexpr int64_t kTokens = 16;
+  const auto cols = static_cast<size_t>(w.cols);
+  std::vector<float> x(kTokens * cols, sign), scales(x.size() / 32), row(cols);
+  std::vector<int8_t> q8(x.size());
+  std::vector<int16_t> sums(x.size() / 16);
+  table.quantize_q8(x.data(), kTokens, w.cols, q8.data(), scales.data(), sums.data());
+  ASSERT_EQ(q8[0], sign > 0 ? 127 : -127);
+  table.dequantize_row(w, 0, row.data());
+  double expected = 0.0, magnitude = 0.0;
+  for (const float value : row) {
+    expected += static_cast<double>(sign * value);
+    magnitude += std::fabs(static_cast<double>(value));
+  }
+  for (const int64_t n : {int64_t{1}, kTokens}) {
+    const Activations input = {n, w.cols, x.data(), q8.data(), scales.data(), sums.data()};
+    std::vector<float> y(static_cast<size_t>(n * w.rows), NAN);
+    table.matmul(w, 0, w.rows, input, y.data(), w.rows);
+    for (const float value : y) ASSERT_NEAR(value, expected, 1e-5 * magnitude) << n << " tokens";
+  }
+}
+
 TEST(FastMatmulEdges, ExtremesDoNotSaturate) {
-  for (const DType type : {DType::kQ4_0, DType::kQ8_0, DType::kQ4_K, DType::kQ5_K, DType::kQ6_K,
-                           DType::kMlx4, DType::kMlx8}) {
+  for (const Case& c : Cases()) {
+    if (GetInfo(c.type).block_elements == 1) continue;
     for (const int fill : {0x00, 0x7f, 0x80, 0xff}) {
-      for (const float sign : {1.0f, -1.0f}) {
-        for (const KernelTable* table : AvailableKernels()) {
-          Random random(5);
-          const int64_t cols = 512;
-          std::vector<std::byte> bytes(static_cast<size_t>(RowBytes(type, cols)),
-                                       static_cast<std::byte>(fill));
-          const int64_t block = GetInfo(type).block_bytes;
-          for (size_t at = 0; at < bytes.size(); at += static_cast<size_t>(block)) {
-            for (const int offset : testing::ScaleOffsets(type)) {
-              const uint16_t one = 0x3c00;
-              std::memcpy(bytes.data() + at + offset, &one, sizeof(one));
-            }
-          }
-          const std::vector<float> ones(static_cast<size_t>(cols / 64), 1.0f);
-          Matrix w = {type, 1, cols, bytes.data(), RowBytes(type, cols)};
-          if (MlxBits(type) != 0) {
-            w.scales = w.biases = reinterpret_cast<const std::byte*>(ones.data());
-            w.group = 64;
-            w.scale_type = DType::kF32;
-          }
-          std::vector<float> x(static_cast<size_t>(cols), sign), scales(16);
-          std::vector<int8_t> q8(x.size());
-          std::vector<int32_t> sums(16);
-          table->quantize_q8(x.data(), 1, cols, q8.data(), scales.data(), sums.data());
-          ASSERT_EQ(q8[0], sign > 0 ? 127 : -127);
-          std::vector<float> row(x.size());
-          table->dequantize_row(w, 0, row.data());
-          double expected = 0.0, magnitude = 0.0;
-          for (const float value : row) {
-            expected += static_cast<double>(sign * value);
-            magnitude += std::fabs(static_cast<double>(value));
-          }
-          const Activations input = {1, cols, x.data(), q8.data(), scales.data(), sums.data()};
-          float y = NAN;
-          table->matmul(w, 0, 1, input, &y, 1);
-          EXPECT_NEAR(y, expected, 1e-5 * magnitude)
-              << table->name << " " << GetInfo(type).name << " " << fill;
-        }
+      const UniformMatrix w(c.type, fill, 16, 512);
+      for (const KernelTable* table : AvailableKernels()) {
+        SCOPED_TRACE(NameOf(c) + " " + std::to_string(fill) + " " + std::string(table->name));
+        ExpectExtremes(*table, w.view, 1.0f);
+        ExpectExtremes(*table, w.view, -1.0f);
       }
     }
   }
@@ -227,13 +279,13 @@ TEST(FastQuantize, EqualsTheScalarTableBitForBit) {
   const size_t size = x.size();
   std::vector<int8_t> expected_q(size);
   std::vector<float> expected_scales(size / 32);
-  std::vector<int32_t> expected_sums(size / 32);
+  std::vector<int16_t> expected_sums(size / 16);
   ScalarKernels().quantize_q8(x.data(), 3, cols, expected_q.data(), expected_scales.data(),
                               expected_sums.data());
   for (const KernelTable* table : AvailableKernels()) {
     std::vector<int8_t> q(size);
     std::vector<float> scales(size / 32);
-    std::vector<int32_t> sums(size / 32);
+    std::vector<int16_t> sums(size / 16);
     table->quantize_q8(x.data(), 3, cols, q.data(), scales.data(), sums.data());
     EXPECT_EQ(q, expected_q) << table->name;
     EXPECT_EQ(sums, expected_sums) << table->name;

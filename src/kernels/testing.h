@@ -77,13 +77,24 @@ class Guarded {
 inline std::vector<int> ScaleOffsets(DType type) {
   switch (type) {
     case DType::kQ4_0:
+    case DType::kQ5_0:
     case DType::kQ8_0:
+    case DType::kIQ1_S:
+    case DType::kIQ2_XXS:
+    case DType::kIQ2_XS:
+    case DType::kIQ2_S:
+    case DType::kIQ3_XXS:
+    case DType::kIQ3_S:
+    case DType::kIQ4_NL:
     case DType::kIQ4_XS:
       return {0};
+    case DType::kQ4_1:
     case DType::kQ5_1:
     case DType::kQ4_K:
     case DType::kQ5_K:
       return {0, 2};
+    case DType::kQ2_K:
+      return {80, 82};
     case DType::kQ3_K:
       return {108};
     case DType::kQ6_K:
@@ -180,7 +191,7 @@ class RandomActivations {
     if (cols % 32 != 0) return;
     q8_ = Guarded<int8_t>(n * cols);
     scales_ = Guarded<float>(n * cols / 32);
-    sums_ = Guarded<int32_t>(n * cols / 32);
+    sums_ = Guarded<int16_t>(n * cols / 16);
     table.quantize_q8(f32_.data(), n, cols, q8_.data(), scales_.data(), sums_.data());
     view_.q8 = q8_.data();
     view_.scales = scales_.data();
@@ -197,7 +208,7 @@ class RandomActivations {
     if (one.q8 != nullptr) {
       one.q8 += t * one.cols;
       one.scales += t * (one.cols / 32);
-      one.sums += t * (one.cols / 32);
+      one.sums += t * (one.cols / 16);
     }
     return one;
   }
@@ -213,7 +224,7 @@ class RandomActivations {
  private:
   Guarded<float> f32_, scales_;
   Guarded<int8_t> q8_;
-  Guarded<int32_t> sums_;
+  Guarded<int16_t> sums_;
   Activations view_;
 };
 

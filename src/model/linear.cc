@@ -9,6 +9,7 @@ namespace flashmoe {
 namespace {
 
 constexpr int64_t kQ8Block = 32;
+constexpr int64_t kSums = 2;  // of a block
 // Tokens that a block of rows is multiplied with before the next block: their quantised inputs stay
 // in the first-level caches while the rows pass.
 constexpr int64_t kTokenBlock = 32;
@@ -26,7 +27,7 @@ Activations SliceTokens(const Activations& x, int64_t first, int64_t n) {
   if (x.q8 != nullptr) {
     slice.q8 = x.q8 + first * x.cols;
     slice.scales = x.scales + first * (x.cols / kQ8Block);
-    slice.sums = x.sums + first * (x.cols / kQ8Block);
+    slice.sums = x.sums + first * (x.cols / kQ8Block) * kSums;
   }
   return slice;
 }
@@ -45,7 +46,7 @@ ActivationBuffer::ActivationBuffer(int64_t n_max, int64_t cols_max, bool gathers
     : f32_(gathers ? n_max * cols_max : 0),
       q8_(n_max * cols_max),
       scales_(n_max * (cols_max / kQ8Block + 1)),
-      sums_(n_max * (cols_max / kQ8Block + 1)) {}
+      sums_(n_max * (cols_max / kQ8Block + 1) * kSums) {}
 
 uint64_t ActivationBuffer::Bytes(int64_t n_max, int64_t cols_max, bool gathers) {
   const int64_t quantised = cols_max + cols_max / kQ8Block * 8 + 8;
@@ -64,7 +65,7 @@ const Activations& ActivationBuffer::Set(const KernelTable& kernels, ThreadPool&
   const int64_t blocks = cols / kQ8Block;
   pool.ParallelFor(n, 8, [&](int64_t begin, int64_t end) {
     kernels.quantize_q8(x + begin * cols, end - begin, cols, q8_.data() + begin * cols,
-                        scales_.data() + begin * blocks, sums_.data() + begin * blocks);
+                        scales_.data() + begin * blocks, sums_.data() + begin * blocks * kSums);
   });
   view_.q8 = q8_.data();
   view_.scales = scales_.data();
@@ -85,7 +86,8 @@ const Activations& ActivationBuffer::Gather(const Activations& all, std::span<co
     if (all.q8 == nullptr) continue;
     std::memcpy(q8_.data() + to * cols, all.q8 + from * cols, cols);
     std::memcpy(scales_.data() + to * blocks, all.scales + from * blocks, blocks * sizeof(float));
-    std::memcpy(sums_.data() + to * blocks, all.sums + from * blocks, blocks * sizeof(int32_t));
+    std::memcpy(sums_.data() + to * blocks * kSums, all.sums + from * blocks * kSums,
+                blocks * kSums * sizeof(int16_t));
   }
   view_.f32 = f32_.data();
   if (all.q8 != nullptr) {

@@ -37,7 +37,7 @@ class ActivationBuffer {
   std::vector<float> f32_;
   std::vector<int8_t> q8_;
   std::vector<float> scales_;
-  std::vector<int32_t> sums_;
+  std::vector<int16_t> sums_;
   Activations view_;
 };
 

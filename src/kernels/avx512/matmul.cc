@@ -1,4 +1,4 @@
-#include "kernels/avx512/bytes.h"
+#include "kernels/avx512/vector.h"
 #include "kernels/simd/functions.h"
 #include "kernels/simd/matmul_types.h"
 #include "kernels/simd/quantize.h"

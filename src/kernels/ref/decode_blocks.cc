@@ -1,16 +1,11 @@
 // Types with one scale per block, and four-bit types with a table of values.
+#include "kernels/ref/codebooks.h"
 #include "kernels/ref/decode.h"
 #include "tensor/blocks.h"
 #include "tensor/half.h"
 
 namespace flashmoe::ref {
 namespace {
-
-// The 16 values of IQ4_NL: finer near zero, where weights are dense.
-constexpr int8_t kNonLinear[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
-                                   1,    13,   25,  38,  53,  69,  89,  113};
-// Twice the values of a 4-bit float (sign, 2 bits exponent, 1 bit mantissa).
-constexpr int8_t kE2M1Doubled[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 
 // Nibbles of n bytes to 2 n floats: low ones first, then the high ones.
 template <typename Convert>
@@ -102,7 +97,7 @@ void DecodeQ2_0(const std::byte* data, int64_t blocks, float* out) {
 void DecodeIQ4_NL(const std::byte* data, int64_t blocks, float* out) {
   ForEachBlock<BlockIQ4_NL, 32>(data, blocks, out, [](const BlockIQ4_NL& b, float* y) {
     const float d = F16ToF32(b.d);
-    ForEachNibble(b.qs, 16, y, [d](int q, int) { return d * kNonLinear[q]; });
+    ForEachNibble(b.qs, 16, y, [d](int q, int) { return d * kIq4Values[q]; });
   });
 }
 
@@ -114,7 +109,7 @@ void DecodeIQ4_XS(const std::byte* data, int64_t blocks, float* out) {
       const int high = b.scales_h >> 2 * sub & 3;
       const float dl = d * static_cast<float>((low | high << 4) - 32);
       ForEachNibble(b.qs + 16 * sub, 16, y + 32 * sub,
-                    [dl](int q, int) { return dl * kNonLinear[q]; });
+                    [dl](int q, int) { return dl * kIq4Values[q]; });
     }
   });
 }
@@ -122,7 +117,7 @@ void DecodeIQ4_XS(const std::byte* data, int64_t blocks, float* out) {
 void DecodeMXFP4(const std::byte* data, int64_t blocks, float* out) {
   ForEachBlock<BlockMXFP4, 32>(data, blocks, out, [](const BlockMXFP4& b, float* y) {
     const float d = HalfE8M0(b.e);
-    ForEachNibble(b.qs, 16, y, [d](int q, int) { return d * kE2M1Doubled[q]; });
+    ForEachNibble(b.qs, 16, y, [d](int q, int) { return d * kE2M1DoubledValues[q]; });
   });
 }
 
@@ -131,7 +126,7 @@ void DecodeNVFP4(const std::byte* data, int64_t blocks, float* out) {
     for (int run = 0; run < 4; ++run) {
       const float d = HalfUE4M3(b.d[run]);
       ForEachNibble(b.qs + 8 * run, 8, y + 16 * run,
-                    [d](int q, int) { return d * kE2M1Doubled[q]; });
+                    [d](int q, int) { return d * kE2M1DoubledValues[q]; });
     }
   });
 }

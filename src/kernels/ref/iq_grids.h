@@ -27,4 +27,17 @@ extern const uint16_t kIq1Grid[2048];
 
 inline float Iq1Value(uint16_t row, int i) { return static_cast<float>((row >> 2 * i & 3) - 1); }
 
+// The same rows with a byte per element, element 0 in the lowest one: kGridOffset plus the value,
+// so that a byte has room for a sign. For fast kernels.
+inline constexpr int kGridOffset = 64;
+template <typename Word, int kRows>
+struct GridRows {
+  Word row[kRows];
+};
+extern const GridRows<uint64_t, 256> kIq2XxsRows;
+extern const GridRows<uint64_t, 512> kIq2XsRows;
+extern const GridRows<uint64_t, 1024> kIq2SRows;
+extern const GridRows<uint32_t, 256> kIq3XxsRows;
+extern const GridRows<uint32_t, 512> kIq3SRows;
+
 }  // namespace flashmoe::ref

@@ -33,18 +33,18 @@ Q8Scale ScaleOfBlock(const float* x) {
 
 ActivationFormat ActivationFormatOf(DType) { return ActivationFormat::kF32; }
 
-void QuantizeQ8(const float* x, int64_t n, int64_t cols, int8_t* q8, float* scales, int32_t* sums) {
+void QuantizeQ8(const float* x, int64_t n, int64_t cols, int8_t* q8, float* scales, int16_t* sums) {
   for (int64_t block = 0; block < n * cols / kQ8Block; ++block) {
     const float* in = x + block * kQ8Block;
     const Q8Scale s = ScaleOfBlock(in);
-    int32_t sum = 0;
+    int sum[2] = {0, 0};
     for (int64_t i = 0; i < kQ8Block; ++i) {
       const int32_t q = s.usable ? static_cast<int32_t>(std::nearbyint(in[i] / s.scale)) : 0;
       q8[block * kQ8Block + i] = static_cast<int8_t>(q);
-      sum += q;
+      sum[i / 16] += q;
     }
     scales[block] = s.scale;
-    sums[block] = sum;
+    for (int i = 0; i < 2; ++i) sums[2 * block + i] = static_cast<int16_t>(sum[i]);
   }
 }
 

@@ -7,7 +7,7 @@
 namespace flashmoe::ref {
 
 ActivationFormat ActivationFormatOf(DType type);
-void QuantizeQ8(const float* x, int64_t n, int64_t cols, int8_t* q8, float* scales, int32_t* sums);
+void QuantizeQ8(const float* x, int64_t n, int64_t cols, int8_t* q8, float* scales, int16_t* sums);
 void Matmul(const Matrix& w, int64_t row_begin, int64_t row_end, const Activations& x, float* y,
             int64_t y_stride);
 

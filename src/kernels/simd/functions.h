@@ -6,16 +6,27 @@
 
 namespace flashmoe {
 
+using MatmulFn = decltype(KernelTable::matmul);
+
 namespace avx2 {
 void AddMatmul(KernelTable& table);
 void AddVectorFunctions(KernelTable& table);
 void AddMixers(KernelTable& table);  // attention and delta rule
+// Integer products by family of types; null for types of another.
+MatmulFn Matmul32(DType type);
+MatmulFn MatmulK(DType type);
+MatmulFn MatmulGrid(DType type);
+MatmulFn MatmulMlx(DType type);
 }  // namespace avx2
 
 namespace avx512 {
 void AddMatmul(KernelTable& table);
 void AddVectorFunctions(KernelTable& table);
 void AddMixers(KernelTable& table);
+MatmulFn Matmul32(DType type);
+MatmulFn MatmulK(DType type);
+MatmulFn MatmulGrid(DType type);
+MatmulFn MatmulMlx(DType type);
 }  // namespace avx512
 
 }  // namespace flashmoe

@@ -10,22 +10,33 @@ namespace flashmoe::FM_ISA {
 
 constexpr int64_t kRowsInCache = 16;  // rows that meet all tokens before the next rows do
 
-// acc + scale_x * (scale * (q + offset) . x + bias * sum of x)
+// Lane b: the sum over block b of s q x.
+template <class Format>
+static inline __m256i DotSpan(const Span& span, const int8_t* x) {
+  static_assert(Format::kSmall || !Format::kScalesOf16);
+  if constexpr (Format::kScalesOf16) return DotScaled(span.q, span.scales, x);
+  if constexpr (Format::kSmall) return DotSmall(span.q, x);
+  return DotBytes(span.q, x);
+}
+
+// acc + scale_x * (scale * s (q + offset) . x + bias * m . x), in lane b for block b.
 template <class Format>
 static inline __m256 AddSpan(const Span& span, const Token& x, __m256 acc) {
-  __m256i dots = Format::Dot(span, x.q8);
-  __m256i sums = _mm256_setzero_si256();
-  if constexpr (Format::kBias || Format::kOffset != 0) {
-    sums = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x.sums));
-  }
+  __m256i dots = DotSpan<Format>(span, x.q8);
+  const __m256i sums = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x.sums));
   if constexpr (Format::kOffset != 0) {
-    constexpr int kMagnitude = Format::kOffset < 0 ? -Format::kOffset : Format::kOffset;
-    const __m256i shifted = _mm256_slli_epi32(sums, __builtin_ctz(kMagnitude));
-    dots = Format::kOffset < 0 ? _mm256_sub_epi32(dots, shifted) : _mm256_add_epi32(dots, shifted);
+    __m256i offset = _mm256_set1_epi16(Format::kOffset);
+    if constexpr (Format::kScalesOf16) {
+      offset = _mm256_mullo_epi16(_mm256_cvtepi8_epi16(span.scales), offset);
+    }
+    dots = _mm256_add_epi32(dots, _mm256_madd_epi16(sums, offset));
   }
   __m256 value = _mm256_cvtepi32_ps(dots);
   if constexpr (Format::kBias) {
-    value = _mm256_fmadd_ps(value, span.scale, _mm256_mul_ps(_mm256_cvtepi32_ps(sums), span.bias));
+    __m256i mins = _mm256_set1_epi16(1);
+    if constexpr (Format::kMinsOf16) mins = _mm256_cvtepi8_epi16(span.mins);
+    const __m256 weighted = _mm256_cvtepi32_ps(_mm256_madd_epi16(sums, mins));
+    value = _mm256_fmadd_ps(value, span.scale, _mm256_mul_ps(weighted, span.bias));
   } else {
     value = _mm256_mul_ps(value, span.scale);
   }
@@ -44,7 +55,7 @@ static inline void RowTimesTokens(const Row& row, const Shape& shape, const Toke
     Format::Unpack(at_span, &span);
     for (int t = 0; t < kTokens; ++t) {
       const Token at = {x[t].q8 + s * kSpan, x[t].scales + s * kSpanBlocks,
-                        x[t].sums + s * kSpanBlocks};
+                        x[t].sums + 2 * s * kSpanBlocks};
       acc[t] = AddSpan<Format>(span, at, acc[t]);
     }
   }

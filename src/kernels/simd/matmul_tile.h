@@ -16,6 +16,8 @@ struct alignas(64) WeightTile {
   float scale[kSpanBlocks][kLanes];
   float bias[kSpanBlocks][kLanes];
   int32_t scale_of_16[2 * kSpanBlocks][kLanes];
+  int32_t offsets[kSpanBlocks][kLanes];  // pairs of int16: kOffset times the scales of 16
+  int32_t mins[kSpanBlocks][kLanes];     // pairs of int16
 };
 
 // The same, row by row.
@@ -24,6 +26,8 @@ struct alignas(64) UnpackedRows {
   float scale[kLanes][kSpanBlocks];
   float bias[kLanes][kSpanBlocks];
   int32_t scale_of_16[kLanes][2 * kSpanBlocks];
+  int16_t offsets[kLanes][2 * kSpanBlocks];
+  int16_t mins[kLanes][2 * kSpanBlocks];
 };
 
 // Transposes `quads` groups of four 32-bit values from rows that lie `stride` bytes apart.
@@ -38,6 +42,10 @@ static inline void TransposeRows(const void* rows, int64_t stride, int quads, vo
   }
 }
 
+static inline void StoreWords(void* to, __m256i v) {
+  _mm256_storeu_si256(static_cast<__m256i*>(to), v);
+}
+
 template <class Format>
 static inline void UnpackRow(const Row& row, int r, UnpackedRows* out) {
   Span span;
@@ -46,8 +54,14 @@ static inline void UnpackRow(const Row& row, int r, UnpackedRows* out) {
   _mm256_storeu_ps(out->scale[r], span.scale);
   if constexpr (Format::kBias) _mm256_storeu_ps(out->bias[r], span.bias);
   if constexpr (Format::kScalesOf16) {
-    for (int g = 0; g < 16; ++g) out->scale_of_16[r][g] = span.scales_of_16[g];
+    const __m256i s = _mm256_cvtepi8_epi16(span.scales);
+    const __m256i low = _mm256_cvtepi16_epi32(_mm256_castsi256_si128(s));
+    const __m256i high = _mm256_cvtepi16_epi32(_mm256_extracti128_si256(s, 1));
+    StoreWords(out->scale_of_16[r], low);
+    StoreWords(out->scale_of_16[r] + kSpanBlocks, high);
+    StoreWords(out->offsets[r], _mm256_mullo_epi16(s, _mm256_set1_epi16(Format::kOffset)));
   }
+  if constexpr (Format::kMinsOf16) StoreWords(out->mins[r], _mm256_cvtepi8_epi16(span.mins));
 }
 
 template <class Format>
@@ -69,6 +83,10 @@ static inline void MakeTile(const Row rows[kLanes], int64_t span, int64_t tail_b
   }
   if constexpr (Format::kScalesOf16) {
     TransposeRows(unpacked.scale_of_16, sizeof(unpacked.scale_of_16[0]), 4, tile->scale_of_16);
+    TransposeRows(unpacked.offsets, sizeof(unpacked.offsets[0]), 2, tile->offsets);
+  }
+  if constexpr (Format::kMinsOf16) {
+    TransposeRows(unpacked.mins, sizeof(unpacked.mins[0]), 2, tile->mins);
   }
 }
 
@@ -85,46 +103,52 @@ static inline void DotQuads(const WeightTile& tile, const Token* x, int first, i
   }
 }
 
-// Block b of each row with kTokens tokens, as integers.
+// Block b of each row with kTokens tokens, as integers; without the offset.
 template <class Format, int kTokens>
-static inline void DotBlock(const WeightTile& tile, const Token* x, const int32_t (*sums_of_16)[16],
-                            int b, Ints dots[kTokens]) {
+static inline void DotBlock(const WeightTile& tile, const Token* x, int b, Ints dots[kTokens]) {
   if constexpr (!Format::kScalesOf16) {
     DotQuads<Format, kTokens>(tile, x, 8 * b, 8, dots);
     return;
   }
   for (int t = 0; t < kTokens; ++t) dots[t] = ZeroInts();
-  for (int g = 2 * b; g < 2 * b + 2; ++g) {  // scale (q - 32) . x
+  for (int g = 2 * b; g < 2 * b + 2; ++g) {
     Ints half[kTokens];
     DotQuads<Format, kTokens>(tile, x, 4 * g, 4, half);
     const Ints scale = LoadInts(tile.scale_of_16[g]);
-    for (int t = 0; t < kTokens; ++t) {
-      const Ints dot = SubInts(half[t], SetInts(32 * sums_of_16[t][g]));
-      dots[t] = AddInts(dots[t], MulInts(dot, scale));
-    }
+    for (int t = 0; t < kTokens; ++t) dots[t] = AddInts(dots[t], MulInts(half[t], scale));
   }
+}
+
+// Two equal int16 in each lane.
+static inline Ints SetPairs(int value) { return SetInts((value & 0xffff) * 0x10001); }
+
+// Both sums of a token's block, in each lane.
+static inline Ints LoadSums(const Token& x, int b) {
+  int32_t pair;
+  __builtin_memcpy(&pair, x.sums + 2 * b, sizeof(pair));
+  return SetInts(pair);
 }
 
 using TileSums = float[kSpanBlocks][kLanes];  // of one token
 
 template <class Format, int kTokens>
 static inline void AddTile(const WeightTile& tile, const Token* x, TileSums* acc) {
-  int32_t sums_of_16[kTokens][16];
-  if constexpr (Format::kScalesOf16) {
-    for (int t = 0; t < kTokens; ++t) SumActivations16(x[t].q8, sums_of_16[t]);
-  }
   for (int b = 0; b < kSpanBlocks; ++b) {
     Ints dots[kTokens];
-    DotBlock<Format, kTokens>(tile, x, sums_of_16, b, dots);
+    DotBlock<Format, kTokens>(tile, x, b, dots);
     const Vec scale = Load(tile.scale[b]);
     for (int t = 0; t < kTokens; ++t) {
-      const int32_t sum = x[t].sums[b];
+      const Ints sums = LoadSums(x[t], b);
       if constexpr (Format::kOffset != 0) {
-        dots[t] = AddInts(dots[t], SetInts(Format::kOffset * sum));
+        const Ints offset =
+            Format::kScalesOf16 ? LoadInts(tile.offsets[b]) : SetPairs(Format::kOffset);
+        dots[t] = AddPairs(dots[t], sums, offset);
       }
       Vec value = ToFloats(dots[t]);
       if constexpr (Format::kBias) {
-        value = Fma(value, scale, Set(static_cast<float>(sum)) * Load(tile.bias[b]));
+        const Ints mins = Format::kMinsOf16 ? LoadInts(tile.mins[b]) : SetPairs(1);
+        const Vec weighted = ToFloats(AddPairs(ZeroInts(), sums, mins));
+        value = Fma(value, scale, weighted * Load(tile.bias[b]));
       } else {
         value = value * scale;
       }
@@ -160,7 +184,7 @@ static void TileTimesTokens(const Matrix& w, int64_t begin, const Activations& x
       for (int64_t t = 0; t < n; ++t) {
         const Token token = TokenAt(x, first + t);
         at[t] = {token.q8 + s * kSpan, token.scales + s * kSpanBlocks,
-                 token.sums + s * kSpanBlocks};
+                 token.sums + 2 * s * kSpanBlocks};
         if (!is_tail) continue;
         CopyTail(token, shape, &tails[t]);
         at[t] = {tails[t].q8, tails[t].scales, tails[t].sums};

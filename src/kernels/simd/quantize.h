@@ -18,12 +18,14 @@ static inline int32_t MaxMagnitude32(const float* x) {
   return _mm_cvtsi128_si32(_mm_max_epi32(h, _mm_shuffle_epi32(h, 0xb1)));
 }
 
-static inline int32_t Sum32(__m256i bytes) {
+// The sums of both halves.
+static inline void Sums16(__m256i bytes, int16_t sums[2]) {
   const __m256i ones = _mm256_set1_epi8(1);
-  const __m256i s = _mm256_madd_epi16(_mm256_maddubs_epi16(ones, bytes), _mm256_set1_epi16(1));
-  __m128i h = _mm_add_epi32(_mm256_castsi256_si128(s), _mm256_extracti128_si256(s, 1));
-  h = _mm_add_epi32(h, _mm_shuffle_epi32(h, 0x4e));
-  return _mm_cvtsi128_si32(_mm_add_epi32(h, _mm_shuffle_epi32(h, 0xb1)));
+  __m256i s = _mm256_madd_epi16(_mm256_maddubs_epi16(ones, bytes), _mm256_set1_epi16(1));
+  s = _mm256_add_epi32(s, _mm256_shuffle_epi32(s, 0x4e));
+  s = _mm256_add_epi32(s, _mm256_shuffle_epi32(s, 0xb1));
+  sums[0] = static_cast<int16_t>(_mm_cvtsi128_si32(_mm256_castsi256_si128(s)));
+  sums[1] = static_cast<int16_t>(_mm_cvtsi128_si32(_mm256_extracti128_si256(s, 1)));
 }
 
 // 32 numbers with |x| <= 127 scale, rounded to nearest even.
@@ -42,7 +44,7 @@ static inline __m256i Quantize32(const float* x, float scale) {
 // Bit for bit what the scalar table does: a block with a NaN or an infinity becomes NaN through its
 // scale, one whose scale would be subnormal becomes zero.
 static inline void QuantizeQ8(const float* x, int64_t n, int64_t cols, int8_t* q8, float* scales,
-                              int32_t* sums) {
+                              int16_t* sums) {
   const int64_t blocks = n * (cols / 32);
   for (int64_t b = 0; b < blocks; ++b) {
     const int32_t largest = MaxMagnitude32(x + 32 * b);
@@ -52,7 +54,7 @@ static inline void QuantizeQ8(const float* x, int64_t n, int64_t cols, int8_t* q
     const __m256i q = usable ? Quantize32(x + 32 * b, scale) : _mm256_setzero_si256();
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(q8 + 32 * b), q);
     scales[b] = finite ? (usable ? scale : 0.0f) : __builtin_nanf("");
-    sums[b] = Sum32(q);
+    Sums16(q, sums + 2 * b);
   }
 }
 

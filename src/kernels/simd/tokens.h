@@ -9,14 +9,14 @@ namespace flashmoe::FM_ISA {
 struct Token {
   const int8_t* q8;
   const float* scales;
-  const int32_t* sums;
+  const int16_t* sums;
 };
 
 // A token's last, incomplete span, filled up with zeros.
 struct TailToken {
   int8_t q8[kSpan];
   float scales[kSpanBlocks];
-  int32_t sums[kSpanBlocks];
+  int16_t sums[2 * kSpanBlocks];
 };
 
 struct Shape {
@@ -26,7 +26,7 @@ struct Shape {
 
 static inline Token TokenAt(const Activations& x, int64_t t) {
   const int64_t blocks = x.cols / 32;
-  return {x.q8 + t * x.cols, x.scales + t * blocks, x.sums + t * blocks};
+  return {x.q8 + t * x.cols, x.scales + t * blocks, x.sums + 2 * t * blocks};
 }
 
 static inline void CopyTail(const Token& x, const Shape& shape, TailToken* tail) {
@@ -34,7 +34,8 @@ static inline void CopyTail(const Token& x, const Shape& shape, TailToken* tail)
   __builtin_memset(tail, 0, sizeof(*tail));
   __builtin_memcpy(tail->q8, x.q8 + shape.spans * kSpan, blocks * 32);
   __builtin_memcpy(tail->scales, x.scales + shape.spans * kSpanBlocks, blocks * sizeof(float));
-  __builtin_memcpy(tail->sums, x.sums + shape.spans * kSpanBlocks, blocks * sizeof(int32_t));
+  __builtin_memcpy(tail->sums, x.sums + 2 * shape.spans * kSpanBlocks,
+                   2 * blocks * sizeof(int16_t));
 }
 
 static inline Shape ShapeOf(const Matrix& w) { return {w.cols / kSpan, w.cols % kSpan / 32}; }

@@ -1,0 +1,2 @@
+#include "kernels/avx512/unpack_32.h"
+#include "kernels/simd/products_32.h"

@@ -1,0 +1,2 @@
+#include "kernels/avx512/unpack_grid.h"
+#include "kernels/simd/products_grid.h"

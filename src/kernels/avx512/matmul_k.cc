@@ -1,0 +1,3 @@
+#include "kernels/avx512/unpack_32.h"
+#include "kernels/avx512/unpack_k.h"
+#include "kernels/simd/products_k.h"

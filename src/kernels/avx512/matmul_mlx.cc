@@ -1,0 +1,2 @@
+#include "kernels/avx512/unpack_mlx.h"
+#include "kernels/simd/products_mlx.h"
