@@ -172,6 +172,10 @@ void AddEngineOptions(CLI::App& app, EngineFlags& flags) {
   app.add_option("--io", flags.io, "How experts are read from disk")
       ->check(CLI::IsMember({"auto", "uring", "pread", "mmap"}))
       ->capture_default_str();
+  app.add_option("--prefetch", flags.prefetch,
+                 "Read experts that will probably be wanted while the disk is idle")
+      ->check(CLI::IsMember({"on", "off"}))
+      ->capture_default_str();
   app.add_option("--isa", flags.isa, "Instruction set to compute with; auto: the best of this CPU")
       ->check(CLI::IsMember({"auto", "scalar", "avx2", "avx512"}))
       ->capture_default_str();
@@ -193,6 +197,7 @@ Result<EngineOptions> MakeEngineOptions(const EngineFlags& flags) {
   FM_ASSIGN_OR_RETURN(options.io, ReaderKindFromName(flags.io));
   FM_RETURN_IF_ERROR(SelectKernels(flags.isa));
   options.isa = flags.isa;
+  options.prefetch = flags.prefetch == "on";
   options.threads = flags.threads;
   options.context = flags.context;
   options.experts_per_token = flags.experts_per_token;

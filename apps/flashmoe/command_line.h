@@ -52,9 +52,9 @@ Result<std::unique_ptr<ModelFile>> OpenModel(const std::string& model);
 // Only what this program can run: whoever gives another kind of model is told so first of all.
 Result<std::unique_ptr<ModelFile>> OpenRunnableModel(const std::string& model);
 
-// --memory, --threads, --ctx, --io, --isa, --kv, --experts-per-token.
+// --memory, --threads, --ctx, --io, --prefetch, --isa, --kv, --experts-per-token.
 struct EngineFlags {
-  std::string model, memory, io = "auto", isa = "auto", kv = "auto";
+  std::string model, memory, io = "auto", prefetch = "on", isa = "auto", kv = "auto";
   int threads = 0;
   int64_t context = 0;
   int experts_per_token = 0;

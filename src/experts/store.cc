@@ -51,16 +51,25 @@ Result<Memory> AllocateSlots(uint32_t slots, uint64_t slot_bytes) {
   return Memory::Allocate(bytes);
 }
 
+// Guesses may hold what is above the floors, and as much as one layer's: see ExpertCache::Victim().
+uint64_t GuessesHeldMax(const ExpertCatalog& catalog, const ExpertCache& cache) {
+  const auto floor = static_cast<uint64_t>(cache.floor());
+  const uint64_t floors = static_cast<uint64_t>(catalog.routed_layers()) * floor;
+  return std::max(floor, cache.slots() - std::min(cache.slots(), floors));
+}
+
 }  // namespace
 
 ExpertStore::Impl::Impl(ExpertCatalog catalog_in, Memory memory_in, uint64_t slot_bytes_in,
-                        ExpertCache cache_in)
+                        ExpertCache cache_in, const StoreOptions& options)
     : catalog(std::move(catalog_in)),
       memory(std::move(memory_in)),
       slot_bytes(slot_bytes_in),
       cache(std::move(cache_in)),
       fills(cache.slots()),
-      seen(static_cast<size_t>(catalog.experts())) {}
+      seen(static_cast<size_t>(catalog.experts())),
+      prefetch(options.prefetch),
+      guesses_held_max(GuessesHeldMax(catalog, cache)) {}
 
 uint64_t ExpertStore::MinSlots(const ExpertCatalog& catalog, int experts_per_token) {
   return static_cast<uint64_t>(catalog.routed_layers()) *
@@ -75,8 +84,8 @@ Result<std::unique_ptr<ExpertStore::Impl>> ExpertStore::MakeImpl(ExpertCatalog c
   ExpertCache cache(catalog.layers(), catalog.experts(), slots,
                     FloorOf(catalog, options.experts_per_token),
                     MakeLruPolicy(catalog.layers(), catalog.experts()));
-  return std::make_unique<Impl>(std::move(catalog), std::move(memory), slot_bytes,
-                                std::move(cache));
+  return std::make_unique<Impl>(std::move(catalog), std::move(memory), slot_bytes, std::move(cache),
+                                options);
 }
 
 Result<std::unique_ptr<ExpertStore>> ExpertStore::Create(ExpertCatalog catalog,
@@ -105,6 +114,12 @@ ExpertStore::~ExpertStore() { FM_CHECK(!impl_->streaming); }
 Result<ExpertStream> ExpertStore::Stream(int layer, std::span<const int> experts) {
   FM_RETURN_IF_ERROR(impl_->Begin(layer, experts));
   return ExpertStream(this);
+}
+
+bool ExpertStore::WantsGuesses(int layer) { return impl_->WantsGuesses(layer); }
+
+void ExpertStore::Expect(int layer, std::span<const ExpertGuess> guesses, int at_once) {
+  impl_->Expect(layer, guesses, at_once);
 }
 
 const ExpertCatalog& ExpertStore::catalog() const { return impl_->catalog; }

@@ -13,6 +13,11 @@
 // missing experts are in flight from the moment Stream() returns, as many as there are free slots;
 // the rest follow as slots are let go.
 //
+// Between requests the store may be told what will probably be asked for next (Expect()). Such
+// guesses are read while the disk has nothing else to do and a few at a time, so that a demanded
+// read hardly waits for them; they expire with the next request. Only guesses of a kind that has
+// proved right are read (experts/guess_judge.h).
+//
 // What stays in memory: the experts used last, over all layers, but each layer keeps its last
 // experts_per_token whatever the others need (experts/cache.h). So a request for up to
 // experts_per_token experts has all of its reads in flight at once, and one for more, up to all of
@@ -77,14 +82,27 @@ class ExpertCatalog {
 struct StoreOptions {
   uint64_t slots = 0;  // >= MinSlots(catalog, experts_per_token); more than all experts are cut
   int experts_per_token = 0;
+  bool prefetch = true;  // false: Expect() does nothing
+};
+
+// An expert that will probably be asked for. Guesses of one kind are right equally often: those of
+// the same rank, or those that as many tokens seem to want.
+struct ExpertGuess {
+  int expert = 0;
+  int kind = 0;  // 0 .. kGuessKinds - 1
 };
 
 struct StoreStats {
-  uint64_t requests = 0;    // experts asked for, once per Stream() call and distinct expert
-  uint64_t hits = 0;        // of these, resident when asked for
-  uint64_t bytes_read = 0;  // wanted bytes that arrived
-  double wait_s = 0;        // time that Next() blocked on the disk
-  double read_s = 0;        // time with at least one read in flight, seen from this thread
+  uint64_t requests = 0;            // experts asked for, once per Stream() call and distinct expert
+  uint64_t hits = 0;                // of these, resident when asked for, by a guess or from before
+  uint64_t bytes_read = 0;          // wanted bytes that arrived, guessed ones among them
+  uint64_t guesses_read = 0;        // experts whose reading began before they were asked for
+  uint64_t guesses_in_time = 0;     // of these, there when asked for
+  uint64_t guesses_late = 0;        // on their way when asked for
+  uint64_t bytes_guessed = 0;       // that these reads asked for
+  uint64_t bytes_guessed_used = 0;  // of these, of experts that were asked for afterwards
+  double wait_s = 0;                // time that Next() blocked on the disk
+  double read_s = 0;                // time with at least one read in flight, seen from this thread
 };
 
 struct ResidentExpert {
@@ -133,6 +151,16 @@ class ExpertStore {
 
   // `experts`: distinct, any number of the layer's experts. REQUIRES: no other stream is alive.
   Result<ExpertStream> Stream(int layer, std::span<const int> experts);
+
+  // Whether telling what `layer` will need is worth the trouble of finding it out: prefetching is
+  // on, the layer is not all in memory, and guesses have been right (now and then it is tried
+  // again).
+  bool WantsGuesses(int layer);
+
+  // What the next request for `layer` will probably want: distinct, likeliest first. Takes the
+  // place of what was expected before. `at_once`: guesses that may be on their way at a time.
+  // REQUIRES: expert and kind in range.
+  void Expect(int layer, std::span<const ExpertGuess> guesses, int at_once);
 
   const ExpertCatalog& catalog() const;
   const AsyncReader& reader() const;

@@ -10,23 +10,36 @@
 
 #include "base/memory.h"
 #include "experts/cache.h"
+#include "experts/guess_judge.h"
 #include "experts/store.h"
 
 namespace flashmoe {
 
 struct ExpertStore::Impl {
-  Impl(ExpertCatalog catalog_in, Memory memory_in, uint64_t slot_bytes_in, ExpertCache cache_in);
+  Impl(ExpertCatalog catalog_in, Memory memory_in, uint64_t slot_bytes_in, ExpertCache cache_in,
+       const StoreOptions& options);
 
   // The stream's life: Begin, Next until it has nothing more, End.
   Status Begin(int layer, std::span<const int> experts);
   Result<std::optional<ResidentExpert>> Next();
   void End();
 
+  // Guesses (prefetch.cc).
+  bool WantsGuesses(int wanted_layer);
+  void Expect(int wanted_layer, std::span<const ExpertGuess> guesses, int at_once);
+  void Judge();                             // what was expected, by the request that is beginning
+  void SubmitGuesses();                     // as the disk is idle
+  void ReleaseGuesses();                    // unpins those that are there, forgets the others
+  void UseGuess(uint32_t slot, int index);  // of the request, if a guess filled the slot
+  void GuessArrived(uint32_t slot);
+
   Status CheckRequest(int layer, std::span<const int> experts);
   void SubmitMisses();
   void SubmitReads(uint32_t slot);
   void Collect(bool wait);
   void Complete(ReadCompletion& completion);
+  void DemandArrived(uint32_t slot);
+  std::span<const Extent> PiecesIn(uint32_t slot) const;
   void Drain();
   void LetGo();
   ResidentExpert HandOut();
@@ -40,12 +53,15 @@ struct ExpertStore::Impl {
 
   // Reads that fill a slot.
   struct Fill {
-    int index = 0;  // in the request
+    int index = 0;  // in the request, or kGuessed
     int pieces_left = 0;
     bool failed = false;
+    bool released = false;  // a guess that has expired
   };
+  static constexpr int kGuessed = -1;
   std::vector<Fill> fills;  // [slots]
   int arriving = 0;         // slots with reads in flight
+  int demanded = 0;         // of these, for the request
   double reading_since_s = 0;
   std::vector<ReadCompletion> completions;
 
@@ -66,6 +82,22 @@ struct ExpertStore::Impl {
   std::optional<Error> error;  // the first
   std::vector<uint64_t> seen;  // [experts] the number of the last request that had it
   uint64_t request_number = 0;
+
+  // What is expected next.
+  struct Expected {
+    ExpertKey key = 0;
+    int kind = 0;
+    bool absent = false;  // when it was guessed
+  };
+  const bool prefetch;
+  const uint64_t guesses_held_max;  // so many slots can be without that a request lacks some
+  GuessJudge judge;
+  int expected_layer = -1;
+  std::vector<Expected> expected;
+  size_t next_expected = 0;
+  size_t guesses_at_once = 0;
+  std::vector<uint32_t> guessed;  // slots that guesses hold pinned: arriving or resident
+  uint32_t tries_left = 0;        // until guessing is tried again
 };
 
 }  // namespace flashmoe

@@ -43,19 +43,23 @@ Status ExpertStore::Impl::Begin(int wanted_layer, std::span<const int> wanted) {
 
   // Uses are noted in the order of the request, so that what stays in memory does not hang on the
   // order of arrival. All hits are pinned before the first miss takes a slot.
+  Judge();
   for (int index = 0; index < static_cast<int>(experts.size()); ++index) {
     const ExpertKey key = cache.KeyOf(layer, experts[static_cast<size_t>(index)]);
     cache.Use(key);
     const uint32_t slot = cache.Find(key);
     if (slot == ExpertCache::kNoSlot) {
       misses.push_back(index);
-    } else {
-      cache.Pin(slot);
-      ready.push_back({index, slot});
+      continue;
     }
+    UseGuess(slot, index);
+    if (!cache.resident(slot)) continue;
+    cache.Pin(slot);
+    ready.push_back({index, slot});
   }
   stats.requests += experts.size();
   stats.hits += ready.size();
+  ReleaseGuesses();
   SubmitMisses();
   return {};
 }
@@ -69,17 +73,25 @@ void ExpertStore::Impl::SubmitMisses() {
     const std::optional<uint32_t> slot = cache.Take(key);
     if (!slot.has_value()) break;
     fills[*slot] = {.index = index};
+    ++demanded;
     SubmitReads(*slot);
     ++next_miss;
   }
   reader->Flush();
 }
 
+std::span<const Extent> ExpertStore::Impl::PiecesIn(uint32_t slot) const {
+  const ExpertKey key = cache.key(slot);
+  const auto experts_of_layer = static_cast<ExpertKey>(catalog.experts());
+  return catalog.pieces(static_cast<int>(key / experts_of_layer),
+                        static_cast<int>(key % experts_of_layer));
+}
+
 void ExpertStore::Impl::SubmitReads(uint32_t slot) {
   Fill& fill = fills[slot];
   if (arriving++ == 0) reading_since_s = NowSeconds();
   std::byte* dest = memory.data() + slot * slot_bytes;
-  for (const Extent& piece : catalog.pieces(layer, experts[static_cast<size_t>(fill.index)])) {
+  for (const Extent& piece : PiecesIn(slot)) {
     reader->Submit({.file = piece.file,
                     .offset = piece.offset,
                     .bytes = piece.bytes,
@@ -101,25 +113,36 @@ void ExpertStore::Impl::Collect(bool wait) {
 void ExpertStore::Impl::Complete(ReadCompletion& completion) {
   const auto slot = static_cast<uint32_t>(completion.tag >> 32);
   Fill& fill = fills[slot];
-  const int expert = experts[static_cast<size_t>(fill.index)];
   if (completion.status.has_value()) {
-    const auto piece = static_cast<uint32_t>(completion.tag);
-    stats.bytes_read += catalog.pieces(layer, expert)[piece].bytes;
+    stats.bytes_read += PiecesIn(slot)[static_cast<uint32_t>(completion.tag)].bytes;
   } else {
     fill.failed = true;
-    if (!error.has_value()) {
+    if (fill.index != kGuessed && !error.has_value()) {
+      const int expert = experts[static_cast<size_t>(fill.index)];
       error = std::move(completion.status).error();
       error->what = fmt::format("expert {} of layer {}: {}", expert, layer, error->what);
     }
   }
   if (--fill.pieces_left > 0) return;
   if (--arriving == 0) stats.read_s += NowSeconds() - reading_since_s;
-  if (fill.failed) {
-    cache.Drop(slot);
+  if (fill.index == kGuessed) {
+    GuessArrived(slot);
   } else {
+    DemandArrived(slot);
+  }
+}
+
+void ExpertStore::Impl::DemandArrived(uint32_t slot) {
+  const Fill& fill = fills[slot];
+  --demanded;
+  if (!fill.failed) {
     cache.Arrived(slot);
     ready.push_back({fill.index, slot});
+    return;
   }
+  cache.Drop(slot);
+  // A part that failed while the expert was only a guess counts for nothing: it is read again.
+  if (!error.has_value()) misses.push_back(fill.index);
 }
 
 void ExpertStore::Impl::LetGo() {
@@ -132,7 +155,8 @@ void ExpertStore::Impl::LetGo() {
 void ExpertStore::Impl::Drain() {
   LetGo();
   next_miss = misses.size();
-  while (arriving > 0) Collect(/*wait=*/true);
+  while (demanded > 0) Collect(/*wait=*/true);
+  next_miss = misses.size();
   for (; next_ready < ready.size(); ++next_ready) cache.Unpin(ready[next_ready].slot);
 }
 
@@ -151,25 +175,32 @@ ResidentExpert ExpertStore::Impl::HandOut() {
 
 Result<std::optional<ResidentExpert>> ExpertStore::Impl::Next() {
   LetGo();
-  SubmitMisses();
-  if (arriving > 0) Collect(/*wait=*/false);
-  while (!error.has_value() && next_ready == ready.size() && arriving > 0) Collect(/*wait=*/true);
-  if (error.has_value()) {
-    Drain();
-    Error first = std::move(*error);
-    error.reset();
-    return std::unexpected(std::move(first));
+  while (!error.has_value()) {
+    SubmitMisses();
+    if (arriving > 0) Collect(/*wait=*/false);
+    if (error.has_value()) break;
+    if (next_ready < ready.size()) {
+      SubmitGuesses();
+      return HandOut();
+    }
+    if (demanded == 0 && next_miss == misses.size()) return std::nullopt;
+    // What is not on its way yet waits for a slot. Nothing is pinned now but guesses on their way,
+    // and without those each layer can get a slot: the others' floors leave it its own, which are
+    // free or hold its experts (MinSlots).
+    if (arriving == 0) SubmitMisses();  // the last guesses have just made room
+    FM_CHECK(arriving > 0);
+    Collect(/*wait=*/true);
   }
-  if (next_ready < ready.size()) return HandOut();
-  // Nothing is pinned or arriving now, and each layer can always get a slot: the others' floors
-  // leave it its own, which are free or hold its experts (MinSlots).
-  FM_CHECK(next_miss == misses.size());
-  return std::nullopt;
+  Drain();
+  Error first = std::move(*error);
+  error.reset();
+  return std::unexpected(std::move(first));
 }
 
 void ExpertStore::Impl::End() {
   Drain();
   streaming = false;
+  SubmitGuesses();
 }
 
 ExpertStream::ExpertStream(ExpertStream&& other) noexcept

@@ -6,22 +6,13 @@
 #include "model/attention.h"
 #include "model/delta_net.h"
 #include "model/layer_context.h"
+#include "model/lookahead.h"
 #include "model/model.h"
 #include "model/moe.h"
 #include "model/router.h"
 
 namespace flashmoe {
 namespace {
-
-void NormRows(const LayerContext& c, const float* weight) {
-  const int64_t hidden = c.config.hidden;
-  c.pool.ParallelFor(c.tokens, 16, [&](int64_t begin, int64_t end) {
-    for (int64_t t = begin; t < end; ++t) {
-      c.kernels.rms_norm(c.work.x.data() + t * hidden, weight, c.config.rms_eps, hidden,
-                         c.work.normed.data() + t * hidden);
-    }
-  });
-}
 
 void AddMixed(const LayerContext& c) {
   const int64_t hidden = c.config.hidden;
@@ -69,11 +60,12 @@ Status Model::Forward(std::span<const int32_t> tokens, SequenceState& state,
   LayerContext context{config_, *options_.kernels, pool_, work_, 0, tokens_, state.position()};
   FM_RETURN_IF_ERROR(weights_.Embed(tokens, options_.kernels->dequantize_row, work_.x.data()));
   if (observer != nullptr) observer->OnEmbedding(Rows(work_.x));
+  ExpectExperts(context, 0, weights_.layers()[0], *store_);
   PrepareRotary(context);
   for (; context.layer < config_.layers; ++context.layer) {
     FM_RETURN_IF_ERROR(RunLayer(context, state, observer));
   }
-  NormRows(context, weights_.final_norm());
+  NormRows(context, weights_.final_norm(), work_.normed.data());
   if (observer != nullptr) observer->OnFinalNorm(Rows(work_.normed));
   state.Advance(tokens_);
   return {};
@@ -84,7 +76,7 @@ Status Model::RunLayer(LayerContext& c, SequenceState& state, ForwardObserver* o
     return Fail(ErrorCode::kCancelled, "the computation was interrupted");
   }
   const LayerWeights& w = weights_.layers()[c.layer];
-  NormRows(c, w.mixer_norm);
+  NormRows(c, w.mixer_norm, work_.normed.data());
   if (w.attention) {
     RunAttention(c, *w.attention, options_.kv_type, state);
   } else {
@@ -93,14 +85,16 @@ Status Model::RunLayer(LayerContext& c, SequenceState& state, ForwardObserver* o
   if (observer != nullptr) observer->OnMixer(c.layer, Rows(work_.mixed));
   AddMixed(c);
 
-  NormRows(c, w.moe_norm);
+  NormRows(c, w.moe_norm, work_.normed.data());
   Route(c, w);
   if (observer != nullptr) {
     const auto choices = static_cast<size_t>(tokens_ * work_.experts_per_token);
     observer->OnRouting(c.layer, {work_.routing.chosen.data(), choices},
                         {work_.routing.weights.data(), choices});
   }
-  FM_RETURN_IF_ERROR(RunExperts(c, w, *store_));
+  const LayerWeights* next =
+      c.layer + 1 < config_.layers ? &weights_.layers()[c.layer + 1] : nullptr;
+  FM_RETURN_IF_ERROR(RunExperts(c, w, next, *store_));
   if (observer != nullptr) observer->OnExperts(c.layer, Rows(work_.mixed));
   AddMixed(c);
   if (observer != nullptr) observer->OnLayer(c.layer, Rows(work_.x));

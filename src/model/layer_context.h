@@ -20,4 +20,15 @@ struct LayerContext {
   int64_t position = 0;  // of its first token
 };
 
+// out [tokens, H] = the residual stream work.x, RMS-normed with `weight`.
+inline void NormRows(const LayerContext& c, const float* weight, float* out) {
+  const int64_t hidden = c.config.hidden;
+  c.pool.ParallelFor(c.tokens, 16, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      c.kernels.rms_norm(c.work.x.data() + t * hidden, weight, c.config.rms_eps, hidden,
+                         out + t * hidden);
+    }
+  });
+}
+
 }  // namespace flashmoe

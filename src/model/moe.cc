@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "model/lookahead.h"
+
 namespace flashmoe {
 namespace {
 
@@ -113,9 +115,11 @@ void Combine(const LayerContext& c, bool shared) {
 
 }  // namespace
 
-Status RunExperts(const LayerContext& c, const LayerWeights& w, ExpertStore& store) {
+Status RunExperts(const LayerContext& c, const LayerWeights& w, const LayerWeights* next,
+                  ExpertStore& store) {
   const Assignment assignment(c.work.routing, c.tokens, c.work.experts_per_token, c.config.experts);
   FM_ASSIGN_OR_RETURN(ExpertStream stream, store.Stream(c.layer, assignment.experts));
+  if (next != nullptr) ExpectExperts(c, c.layer + 1, *next, store);
 
   const bool shared = w.shared_gate.rows > 0;
   const std::array types = {w.experts.gate.shape.type, w.experts.up.shape.type, w.shared_gate.type,

@@ -13,8 +13,10 @@ namespace flashmoe {
 //
 // Reads for missing experts are in flight before anything is computed; each expert is computed once
 // for all tokens that chose it, when its bytes have arrived. What they yield is combined in rank
-// order, so that the result does not depend on the order of arrival. An error of the store leaves
-// work.mixed undefined.
-Status RunExperts(const LayerContext& c, const LayerWeights& w, ExpertStore& store);
+// order, so that the result does not depend on the order of arrival. While they are computed, the
+// disk turns to what the layer `next` (null: there is none) will probably want. An error of the
+// store leaves work.mixed undefined.
+Status RunExperts(const LayerContext& c, const LayerWeights& w, const LayerWeights* next,
+                  ExpertStore& store);
 
 }  // namespace flashmoe
