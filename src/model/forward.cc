@@ -32,7 +32,8 @@ Model::Model(ModelConfig config, Weights weights, std::unique_ptr<ExpertStore> s
       store_(std::move(store)),
       pool_(options.threads),
       work_(config_, options.chunk_tokens, options.context, options.experts_per_token,
-            options.threads) {}
+            options.threads),
+      clock_(config_.layers) {}
 
 StateShape Model::Shape(const ModelConfig& config, int64_t context, KvType kv_type) {
   StateShape shape;
@@ -57,15 +58,21 @@ Status Model::Forward(std::span<const int32_t> tokens, SequenceState& state,
   FM_CHECK(state.position() + tokens_ <= state.context());
   for (const int32_t id : tokens) FM_CHECK(id >= 0 && id < config_.vocab_rows);
 
-  LayerContext context{config_, *options_.kernels, pool_, work_, 0, tokens_, state.position()};
+  clock_.Begin(tokens_);
+  LayerContext context{config_, *options_.kernels, pool_,           work_, clock_,
+                       0,       tokens_,           state.position()};
   FM_RETURN_IF_ERROR(weights_.Embed(tokens, options_.kernels->dequantize_row, work_.x.data()));
   if (observer != nullptr) observer->OnEmbedding(Rows(work_.x));
-  ExpectExperts(context, 0, weights_.layers()[0], *store_);
   PrepareRotary(context);
+  clock_.Lap(Step::kEmbedding);
+  ExpectExperts(context, 0, weights_.layers()[0], *store_);
+  clock_.Lap(Step::kLookahead);
   for (; context.layer < config_.layers; ++context.layer) {
     FM_RETURN_IF_ERROR(RunLayer(context, state, observer));
   }
   NormRows(context, weights_.final_norm(), work_.normed.data());
+  clock_.Lap(Step::kNorms);
+  clock_.EndPass(tokens_);
   if (observer != nullptr) observer->OnFinalNorm(Rows(work_.normed));
   state.Advance(tokens_);
   return {};
@@ -77,16 +84,20 @@ Status Model::RunLayer(LayerContext& c, SequenceState& state, ForwardObserver* o
   }
   const LayerWeights& w = weights_.layers()[c.layer];
   NormRows(c, w.mixer_norm, work_.normed.data());
+  c.Lap(Step::kNorms);
   if (w.attention) {
     RunAttention(c, *w.attention, options_.kv_type, state);
   } else {
     RunDeltaNet(c, *w.delta_net, state);
   }
+  c.Lap(w.attention ? Step::kAttention : Step::kDeltaNet);
   if (observer != nullptr) observer->OnMixer(c.layer, Rows(work_.mixed));
   AddMixed(c);
 
   NormRows(c, w.moe_norm, work_.normed.data());
+  c.Lap(Step::kNorms);
   Route(c, w);
+  c.Lap(Step::kRouter);
   if (observer != nullptr) {
     const auto choices = static_cast<size_t>(tokens_ * work_.experts_per_token);
     observer->OnRouting(c.layer, {work_.routing.chosen.data(), choices},
@@ -97,6 +108,7 @@ Status Model::RunLayer(LayerContext& c, SequenceState& state, ForwardObserver* o
   FM_RETURN_IF_ERROR(RunExperts(c, w, next, *store_));
   if (observer != nullptr) observer->OnExperts(c.layer, Rows(work_.mixed));
   AddMixed(c);
+  c.Lap(Step::kNorms);
   if (observer != nullptr) observer->OnLayer(c.layer, Rows(work_.x));
   return {};
 }
@@ -104,6 +116,7 @@ Status Model::RunLayer(LayerContext& c, SequenceState& state, ForwardObserver* o
 void Model::Logits(int64_t index, std::span<float> out) {
   FM_CHECK(index >= 0 && index < tokens_);
   FM_CHECK(static_cast<int64_t>(out.size()) == config_.vocab_rows);
+  clock_.Begin(tokens_);
   const Matrix& head = weights_.head();
   const std::array type = {head.type};
   const Activations& x =
@@ -111,6 +124,7 @@ void Model::Logits(int64_t index, std::span<float> out) {
                       config_.hidden, type);
   const std::array projection = {Projection{head, out.data(), config_.vocab_rows}};
   Project(*options_.kernels, pool_, x, projection);
+  clock_.Lap(Step::kHead);
 }
 
 }  // namespace flashmoe

@@ -6,6 +6,7 @@
 #include "base/thread_pool.h"
 #include "kernels/kernels.h"
 #include "model/config.h"
+#include "model/step_times.h"
 #include "model/workspace.h"
 
 namespace flashmoe {
@@ -15,9 +16,12 @@ struct LayerContext {
   const KernelTable& kernels;
   ThreadPool& pool;
   Workspace& work;
+  StepClock& clock;
   int layer = 0;
   int64_t tokens = 0;    // of this pass
   int64_t position = 0;  // of its first token
+
+  void Lap(Step step) const { clock.Lap(step, layer); }
 };
 
 // out [tokens, H] = the residual stream work.x, RMS-normed with `weight`.

@@ -12,6 +12,7 @@
 #include "experts/store.h"
 #include "kernels/kernels.h"
 #include "model/config.h"
+#include "model/step_times.h"
 #include "model/weights.h"
 #include "model/workspace.h"
 #include "state/sequence_state.h"
@@ -66,6 +67,7 @@ class Model {
   const ModelConfig& config() const { return config_; }
   const ModelOptions& options() const { return options_; }
   ExpertStore& store() { return *store_; }
+  StepClock& clock() { return clock_; }
 
  private:
   Status RunLayer(LayerContext& context, SequenceState& state, ForwardObserver* observer);
@@ -77,6 +79,7 @@ class Model {
   std::unique_ptr<ExpertStore> store_;
   ThreadPool pool_;
   Workspace work_;
+  StepClock clock_;
   int64_t tokens_ = 0;  // of the last pass
 };
 

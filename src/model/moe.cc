@@ -119,7 +119,9 @@ Status RunExperts(const LayerContext& c, const LayerWeights& w, const LayerWeigh
                   ExpertStore& store) {
   const Assignment assignment(c.work.routing, c.tokens, c.work.experts_per_token, c.config.experts);
   FM_ASSIGN_OR_RETURN(ExpertStream stream, store.Stream(c.layer, assignment.experts));
+  c.Lap(Step::kRequest);
   if (next != nullptr) ExpectExperts(c, c.layer + 1, *next, store);
+  c.Lap(Step::kLookahead);
 
   const bool shared = w.shared_gate.rows > 0;
   const std::array types = {w.experts.gate.shape.type, w.experts.up.shape.type, w.shared_gate.type,
@@ -127,12 +129,16 @@ Status RunExperts(const LayerContext& c, const LayerWeights& w, const LayerWeigh
   const Activations& x =
       c.work.input.Set(c.kernels, c.pool, c.work.normed.data(), c.tokens, c.config.hidden, types);
   if (shared) RunSharedExpert(c, w, x);
+  c.Lap(Step::kSharedExpert);
   while (true) {
     FM_ASSIGN_OR_RETURN(const std::optional<ResidentExpert> expert, stream.Next());
+    c.Lap(Step::kWait);
     if (!expert) break;
     RunExpert(c, w.experts, *expert, assignment, x);
+    c.Lap(Step::kExperts);
   }
   Combine(c, shared);
+  c.Lap(Step::kCombine);
   return {};
 }
 

@@ -34,7 +34,7 @@ class RouterTest : public testing::Test {
     for (int64_t t = 0; t < n; ++t) {
       std::copy(logits[t].begin(), logits[t].end(), work_->normed.begin() + t * kHidden);
     }
-    Route({config_, ScalarKernels(), pool_, *work_, 0, n, 0}, weights_);
+    Route({config_, ScalarKernels(), pool_, *work_, clock_, 0, n, 0}, weights_);
     return work_->routing;
   }
 
@@ -43,6 +43,7 @@ class RouterTest : public testing::Test {
   alignas(64) float router_[kExperts * kHidden] = {};
   ThreadPool pool_;
   std::optional<Workspace> work_;
+  StepClock clock_{1};
 };
 
 TEST_F(RouterTest, BestFirstWithWeightsThatAddUpToOne) {
