@@ -54,7 +54,7 @@ Result<std::unique_ptr<ModelFile>> OpenRunnableModel(const std::string& model);
 
 // --memory, --threads, --ctx, --io, --prefetch, --isa, --kv, --experts-per-token.
 struct EngineFlags {
-  std::string model, memory, io = "auto", prefetch = "off", isa = "auto", kv = "auto";
+  std::string model, memory, io = "auto", prefetch = "on", isa = "auto", kv = "auto";
   int threads = 0;
   int64_t context = 0;
   int experts_per_token = 0;
@@ -80,5 +80,6 @@ void AddEval(CLI::App& app, int& exit_code);
 void AddInfo(CLI::App& app, int& exit_code);
 void AddTokenize(CLI::App& app, int& exit_code);
 void AddPrompt(CLI::App& app, int& exit_code);
+void AddSynth(CLI::App& app, int& exit_code);
 
 }  // namespace flashmoe::cli

@@ -46,6 +46,7 @@ int Main(int argc, char** argv) {
   AddInfo(app, exit_code);
   AddTokenize(app, exit_code);
   AddPrompt(app, exit_code);
+  AddSynth(app, exit_code);
   if (argc == 1) {
     Print(app.help());
   } else if (argv[1][0] != '-' && !HasCommand(app, argv[1])) {

@@ -24,7 +24,8 @@ struct Bar {
 Bar bar;
 
 std::string Amount(const Progress& p) {
-  const bool bytes = std::string_view(p.stage) == "loading";
+  const std::string_view stage = p.stage;
+  const bool bytes = stage == "loading" || stage == "writing";
   if (bytes) return fmt::format("{} of {}", FormatBytes(p.done), FormatBytes(p.total));
   return fmt::format("{} of {} tokens", p.done, p.total);
 }

@@ -7,7 +7,7 @@
 namespace flashmoe {
 
 struct Progress {
-  const char* stage = "";  // "loading", "reading prompt"
+  const char* stage = "";  // "loading", "writing", "reading prompt"
   uint64_t done = 0;       // of `total`, in the stage's unit (bytes or tokens)
   uint64_t total = 0;
 };

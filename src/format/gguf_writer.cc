@@ -113,9 +113,24 @@ Status GgufWriter::Write(const Sink& sink) const {
   return {};
 }
 
-Status GgufWriter::WriteFile(const std::string& path) const {
+uint64_t GgufWriter::TotalBytes() const {
+  uint64_t bytes = Header().size();
+  for (const Tensor& tensor : tensors_) bytes += AlignUp(tensor.bytes, alignment_);
+  return bytes;
+}
+
+Status GgufWriter::WriteFile(const std::string& path, const ProgressFn& progress) const {
   FM_ASSIGN_OR_RETURN(OutputFile file, OutputFile::Create(path));
-  FM_RETURN_IF_ERROR(Write([&](std::span<const std::byte> bytes) { return file.Append(bytes); }));
+  const uint64_t total = TotalBytes();
+  FM_RETURN_IF_ERROR(file.Reserve(total));
+  uint64_t done = 0;
+  const auto append = [&](std::span<const std::byte> bytes) -> Status {
+    FM_RETURN_IF_ERROR(file.Append(bytes));
+    done += bytes.size();
+    if (progress) progress({"writing", done, total});
+    return {};
+  };
+  FM_RETURN_IF_ERROR(Write(append));
   return file.Finish();
 }
 

@@ -11,6 +11,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "base/progress.h"
 #include "base/status.h"
 #include "format/gguf.h"
 #include "tensor/dtype.h"
@@ -77,8 +78,10 @@ class GgufWriter {
 
   // The file, piece by piece.
   Status Write(const Sink& sink) const;
-  // Writes `path`.part and renames it when it is complete.
-  Status WriteFile(const std::string& path) const;
+  // Writes `path`.part and renames it when it is complete. Progress is in bytes.
+  Status WriteFile(const std::string& path, const ProgressFn& progress = {}) const;
+  // What Write() will write.
+  uint64_t TotalBytes() const;
   // The file in memory, for small ones.
   Result<std::string> ToString() const;
 

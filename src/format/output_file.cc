@@ -4,14 +4,19 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <system_error>
 
+#include "base/units.h"
+
 namespace flashmoe {
 namespace {
 
-std::unexpected<Error> OsError(const char* what, int error, const std::string& path) {
+constexpr uint64_t kFlushBytes = uint64_t{64} << 20;
+
+std::unexpected<Error> OsError(std::string_view what, int error, const std::string& path) {
   return Fail(ErrorCode::kIo, fmt::format("{}: {}", what, std::generic_category().message(error)),
               path, error == ENOSPC ? "make room on the volume" : "");
 }
@@ -37,8 +42,35 @@ Status OutputFile::Append(std::span<const std::byte> bytes) {
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return OsError("write failed", errno, PartPath());
     bytes = bytes.subspan(static_cast<size_t>(n));
+    written_ += static_cast<uint64_t>(n);
+  }
+  if (written_ >= flushing_ + kFlushBytes) LetGoOfPages();
+  return {};
+}
+
+Status OutputFile::Reserve(uint64_t bytes) {
+  if (fallocate(fd_, 0, 0, static_cast<off_t>(bytes)) == 0) return {};
+  if (errno == ENOSPC || errno == EFBIG || errno == EDQUOT) {
+    const int error = errno;
+    return OsError(fmt::format("no room for {}", FormatBytes(bytes)), error, PartPath());
   }
   return {};
+}
+
+// Starts to write the newest part and drops the one before, once the disk has it. Both are advice:
+// failures show at the next write.
+void OutputFile::LetGoOfPages() {
+  const auto begin = static_cast<off_t>(flushing_);
+  const auto bytes = static_cast<off_t>(written_ - flushing_);
+  sync_file_range(fd_, begin, bytes, SYNC_FILE_RANGE_WRITE);
+  if (begin > 0) {
+    const auto last = begin - static_cast<off_t>(std::min<uint64_t>(flushing_, 2 * kFlushBytes));
+    sync_file_range(
+        fd_, last, begin - last,
+        SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+    posix_fadvise(fd_, last, begin - last, POSIX_FADV_DONTNEED);
+  }
+  flushing_ = written_;
 }
 
 Status OutputFile::Finish() {
