@@ -172,8 +172,9 @@ void AddEngineOptions(CLI::App& app, EngineFlags& flags) {
   app.add_option("--io", flags.io, "How experts are read from disk")
       ->check(CLI::IsMember({"auto", "uring", "pread", "mmap"}))
       ->capture_default_str();
-  app.add_option("--prefetch", flags.prefetch,
-                 "Read experts that will probably be wanted while the disk is idle")
+  app.add_option(
+         "--prefetch", flags.prefetch,
+         "Read experts that will probably be wanted while the disk is idle; pays on slow disks")
       ->check(CLI::IsMember({"on", "off"}))
       ->capture_default_str();
   app.add_option("--isa", flags.isa, "Instruction set to compute with; auto: the best of this CPU")

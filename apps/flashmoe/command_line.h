@@ -54,7 +54,7 @@ Result<std::unique_ptr<ModelFile>> OpenRunnableModel(const std::string& model);
 
 // --memory, --threads, --ctx, --io, --prefetch, --isa, --kv, --experts-per-token.
 struct EngineFlags {
-  std::string model, memory, io = "auto", prefetch = "on", isa = "auto", kv = "auto";
+  std::string model, memory, io = "auto", prefetch = "off", isa = "auto", kv = "auto";
   int threads = 0;
   int64_t context = 0;
   int experts_per_token = 0;

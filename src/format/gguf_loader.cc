@@ -20,6 +20,8 @@ struct SplitKeys {
   int64_t number = 0;
   int64_t count = 1;
   int64_t tensors = -1;  // of all parts; -1: not told
+
+  uint64_t part() const { return static_cast<uint64_t>(number) + 1; }  // counted from 1
 };
 
 Result<int64_t> IntegerOr(const Json& metadata, const char* key, int64_t absent,
@@ -46,13 +48,13 @@ Result<SplitKeys> ReadSplitKeys(const Json& metadata, const std::string& where) 
 Result<ShardName> NameInSet(const std::string& path, const SplitKeys& keys) {
   const std::string file_name = std::filesystem::path(path).filename().string();
   const auto name = ParseShardName(file_name, ".gguf");
-  if (!name.has_value() || name->count != keys.count || name->number != keys.number + 1) {
+  if (!name.has_value() || name->count != keys.count || name->number - 1 != keys.number) {
     return InvalidInput(
         fmt::format("this is part {} of a model in {} files, but its name does not say so",
-                    keys.number + 1, keys.count),
+                    keys.part(), keys.count),
         path,
-        fmt::format("give the files their original names: NAME-{:05}-of-{:05}.gguf",
-                    keys.number + 1, keys.count));
+        fmt::format("give the files their original names: NAME-{:05}-of-{:05}.gguf", keys.part(),
+                    keys.count));
   }
   return *name;
 }
@@ -86,7 +88,7 @@ Status CheckSame(const SplitKeys& part, const SplitKeys& expected, const std::st
   return InvalidInput(
       fmt::format("the file says that it is part {} of {} with {} tensors in all, but part {} of "
                   "{} with {} tensors belongs here",
-                  part.number + 1, part.count, part.tensors, expected.number + 1, expected.count,
+                  part.part(), part.count, part.tensors, expected.part(), expected.count,
                   expected.tensors),
       where, "parts of different models are mixed: download the set again");
 }

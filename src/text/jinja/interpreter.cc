@@ -79,6 +79,7 @@ Result<Interpreter::Flow> Interpreter::Do(const For& node, const ScopePtr& scope
   FM_ASSIGN_OR_RETURN(LoopItems items,
                       LoopItems::Over(*this, node, line, scope, std::move(iterable)));
   const auto loop = std::make_shared<LoopObject>(items);
+  items.Attach(loop);
   // As in the reference, `else` runs unless one pass came to its end.
   bool run_else = true;
   Flow flow = Flow::kNormal;

@@ -27,7 +27,8 @@ class LoopItems {
   Result<std::optional<Value>> Peek();
   // How many there are in all; walks to the end if it must.
   Result<int64_t> Length();
-  void Attach(LoopObject* object) { object_ = object; }
+  // Whoever still holds the object afterwards finds it detached.
+  void Attach(std::shared_ptr<LoopObject> object) { object_ = std::move(object); }
 
  private:
   LoopItems(Interpreter& interpreter, const For& node, int line, ScopePtr scope, Iterator items)
@@ -52,13 +53,13 @@ class LoopItems {
   Value previous_;
   int64_t index0_ = -1;
   std::optional<int64_t> length_;
-  LoopObject* object_ = nullptr;
+  std::shared_ptr<LoopObject> object_;
 };
 
 // May outlive its loop; it is empty then.
 class LoopObject final : public Object, public std::enable_shared_from_this<LoopObject> {
  public:
-  explicit LoopObject(LoopItems& items) : items_(&items) { items.Attach(this); }
+  explicit LoopObject(LoopItems& items) : items_(&items) {}
   std::string_view TypeName() const override { return "LoopContext"; }
   Status Describe(TextBuilder& out) const override;
   Result<std::optional<Value>> Attribute(Budget& budget, std::string_view name) override;
