@@ -58,7 +58,7 @@ Status Session::Sync(std::span<const int32_t> tokens, const ProgressFn& progress
   FM_CHECK(!tokens.empty());
   FM_RETURN_IF_ERROR(CheckTokens(tokens));
   if (Reusable(tokens) == 0) Reset();
-  return Feed(tokens.subspan(tokens_.size()), nullptr, progress);
+  return Feed(tokens.subspan(tokens_.size()), nullptr, nullptr, progress);
 }
 
 Status Session::Append(int32_t token) {
@@ -68,27 +68,35 @@ Status Session::Append(int32_t token) {
                 "give a larger --ctx");
   }
   FM_RETURN_IF_ERROR(CheckTokens({&token, 1}));
-  return Feed({&token, 1}, nullptr, {});
+  return Feed({&token, 1}, nullptr, nullptr, {});
 }
 
 Status Session::Evaluate(std::span<const int32_t> tokens, const LogitsFn& on_logits,
                          const ProgressFn& progress) {
   FM_RETURN_IF_ERROR(CheckTokens(tokens));
   Reset();
-  return Feed(tokens, &on_logits, progress);
+  return Feed(tokens, &on_logits, nullptr, progress);
+}
+
+Status Session::Observe(std::span<const int32_t> tokens, ForwardObserver& observer,
+                        const ProgressFn& progress) {
+  FM_RETURN_IF_ERROR(CheckTokens(tokens));
+  Reset();
+  return Feed(tokens, nullptr, &observer, progress);
 }
 
 Status Session::Feed(std::span<const int32_t> tokens, const LogitsFn* on_logits,
-                     const ProgressFn& progress) {
-  ProgressObserver observer(progress, tokens.size(), model_->config().layers);
+                     ForwardObserver* observer, const ProgressFn& progress) {
+  ProgressObserver layers(progress, tokens.size(), model_->config().layers);
+  if (observer == nullptr && progress) observer = &layers;
   const int64_t chunk = model_->options().chunk_tokens;
   size_t done = 0;
   while (done < tokens.size()) {
     // Chunks end at multiples of the delta net's block, wherever the first one begins.
     const int64_t room = chunk - state_.position() % kDeltaChunk;
     const auto part = tokens.subspan(done, std::min<size_t>(room, tokens.size() - done));
-    observer.BeginChunk(done, part.size());
-    const Status status = model_->Forward(part, state_, progress ? &observer : nullptr);
+    layers.BeginChunk(done, part.size());
+    const Status status = model_->Forward(part, state_, observer);
     if (!status.has_value()) {
       Reset();
       return status;
@@ -100,6 +108,7 @@ Status Session::Feed(std::span<const int32_t> tokens, const LogitsFn* on_logits,
       (*on_logits)(first + static_cast<int64_t>(i), logits_);
     }
     done += part.size();
+    if (progress && observer != &layers) progress({"reading text", done, tokens.size()});
     if (done == tokens.size()) model_->Logits(static_cast<int64_t>(part.size()) - 1, logits_);
   }
   return {};

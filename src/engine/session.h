@@ -36,6 +36,10 @@ class Session {
   Status Evaluate(std::span<const int32_t> tokens, const LogitsFn& on_logits,
                   const ProgressFn& progress = {});
 
+  // As Sync from an empty timeline; the observer sees every pass.
+  Status Observe(std::span<const int32_t> tokens, ForwardObserver& observer,
+                 const ProgressFn& progress = {});
+
   const std::vector<int32_t>& tokens() const { return tokens_; }
   int64_t context() const { return state_.context(); }
   // After the last token. The caller may scribble on them.
@@ -52,7 +56,7 @@ class Session {
 
  private:
   Status CheckTokens(std::span<const int32_t> tokens) const;
-  Status Feed(std::span<const int32_t> tokens, const LogitsFn* on_logits,
+  Status Feed(std::span<const int32_t> tokens, const LogitsFn* on_logits, ForwardObserver* observer,
               const ProgressFn& progress);
 
   Model* model_;

@@ -66,6 +66,7 @@ class Model {
 
   const ModelConfig& config() const { return config_; }
   const ModelOptions& options() const { return options_; }
+  const Weights& weights() const { return weights_; }
   ExpertStore& store() { return *store_; }
   StepClock& clock() { return clock_; }
 
