@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "base/memory.h"
 #include "base/units.h"
@@ -52,7 +53,11 @@ PlanInputs MakeInputs(const Opened& opened, const EngineOptions& options, KvType
   in.state_fixed = shape.fixed_bytes();
   in.state_per_position = shape.bytes_per_position();
   in.scratch_fixed = scratch(0, 0) + uint64_t(c.vocab_rows) * 3 * sizeof(float);
-  in.scratch_per_token = scratch(1, 0) - scratch(0, 0);
+  // Beyond a block, only what every token of a chunk keeps grows.
+  const int64_t block = Workspace::BlockTokens(std::numeric_limits<int64_t>::max());
+  in.scratch_per_token = scratch(block + 1, 0) - scratch(block, 0);
+  in.scratch_per_block_token = scratch(1, 0) - scratch(0, 0) - in.scratch_per_token;
+  in.block_tokens = block;
   in.scratch_per_position = scratch(0, 1) - scratch(0, 0);
   in.slot = opened.map.experts.max_slot_bytes();
   in.slots_min = ExpertStore::MinSlots(opened.map.experts, k);

@@ -10,7 +10,10 @@ namespace flashmoe {
 namespace {
 
 constexpr int64_t kChunkUnit = 64;
-constexpr int64_t kChunkMax = 512;
+// Every chunk reads most experts: the longer, the fewer bytes a token. A prompt of unknown length
+// gets the first.
+constexpr int64_t kChunkDefault = 2048;
+constexpr int64_t kChunkMax = 4096;
 constexpr int64_t kContextDefault = 8192;
 constexpr int64_t kContextLeast = 512;
 // For the allocator's own needs, the code of kernels and what grows a little while running.
@@ -31,7 +34,8 @@ uint64_t StateBytes(const PlanInputs& in, int64_t context) {
 
 uint64_t ScratchBytes(const PlanInputs& in, int64_t context, int64_t chunk) {
   return in.scratch_fixed + static_cast<uint64_t>(context) * in.scratch_per_position +
-         static_cast<uint64_t>(chunk) * in.scratch_per_token;
+         static_cast<uint64_t>(chunk) * in.scratch_per_token +
+         static_cast<uint64_t>(std::min(chunk, in.block_tokens)) * in.scratch_per_block_token;
 }
 
 // Everything but experts.
@@ -43,6 +47,20 @@ uint64_t Base(const PlanInputs& in, int64_t context, int64_t chunk) {
 // The smallest budget for this context: short chunks, one token's experts.
 uint64_t LeastBudget(const PlanInputs& in, int64_t context) {
   return Base(in, context, kChunkUnit) + in.slots_min * in.slot;
+}
+
+// Longer than a block, a chunk may take an eighth of what is above the smallest budget; up to a
+// block, which also computes faster, a quarter. Never longer than what there is to read.
+int64_t ChooseChunk(const PlanInputs& in, int64_t context, uint64_t above) {
+  const int64_t wanted = in.context_needed > 0 ? in.context_needed : kChunkDefault;
+  const int64_t longest = std::min({wanted, context, kChunkMax});
+  int64_t chunk = std::max<int64_t>(longest + kChunkUnit - 1, kChunkUnit) / kChunkUnit * kChunkUnit;
+  const uint64_t least = ScratchBytes(in, context, kChunkUnit);
+  while (chunk > kChunkUnit &&
+         ScratchBytes(in, context, chunk) - least > above / (chunk > in.block_tokens ? 8 : 4)) {
+    chunk -= kChunkUnit;
+  }
+  return chunk;
 }
 
 // As much context as fits into an eighth of what the dense weights leave, within what is useful.
@@ -92,13 +110,7 @@ Result<MemoryPlan> MakePlan(const PlanInputs& in) {
                     plan.context > kContextLeast ? ", or a smaller --ctx" : ""));
   }
 
-  // Longer chunks read each expert less often; they may take a quarter of what is above the floor.
-  const uint64_t above = plan.budget - least;
-  int64_t chunk = kChunkMax;
-  while (chunk > kChunkUnit &&
-         static_cast<uint64_t>(chunk - kChunkUnit) * in.scratch_per_token > above / 4) {
-    chunk -= kChunkUnit;
-  }
+  const int64_t chunk = ChooseChunk(in, plan.context, plan.budget - least);
   plan.chunk_tokens = chunk;
   plan.process = in.process + kSlack;
   plan.dense = in.dense;

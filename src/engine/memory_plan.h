@@ -18,8 +18,10 @@ struct PlanInputs {
   uint64_t dense = 0;        // weights that every token needs
   uint64_t state_fixed = 0;  // recurrent state of a sequence
   uint64_t state_per_position = 0;
-  uint64_t scratch_per_token = 0;  // of a chunk of the prompt
-  uint64_t scratch_fixed = 0;      // without the part that grows with the context
+  uint64_t scratch_per_token = 0;        // of a chunk of the prompt
+  uint64_t scratch_per_block_token = 0;  // of the blocks that a chunk is computed in
+  int64_t block_tokens = 0;
+  uint64_t scratch_fixed = 0;  // without the part that grows with the context
   uint64_t scratch_per_position = 0;
   uint64_t slot = 0;           // an expert in memory
   uint64_t slots_min = 0;      // one token's working set

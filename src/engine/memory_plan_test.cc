@@ -22,7 +22,9 @@ PlanInputs Inputs(uint64_t budget) {
   in.state_fixed = 60 * kMb;
   in.state_per_position = 20'000;
   in.scratch_fixed = 3 * kMb;
-  in.scratch_per_token = 200'000;
+  in.scratch_per_token = 100'000;
+  in.scratch_per_block_token = 100'000;
+  in.block_tokens = 512;
   in.scratch_per_position = 16;
   in.slot = 900'000;
   in.slots_min = 40 * 8;
@@ -92,7 +94,22 @@ TEST(MemoryPlanTest, ChunksAreMultiplesOfTheDeltaBlock) {
     EXPECT_GE(plan->chunk_tokens, last);
     last = plan->chunk_tokens;
   }
-  EXPECT_EQ(last, 512);
+  EXPECT_EQ(last, 1024) << "no longer than the context";
+}
+
+TEST(MemoryPlanTest, ChunksAreAsLongAsThePromptIfMemoryAllows) {
+  PlanInputs in = Inputs(8000 * kMb);
+  const auto chunk = [&](int64_t needed) {
+    in.context_needed = needed;
+    return MakePlan(in)->chunk_tokens;
+  };
+  EXPECT_EQ(chunk(0), 2048);
+  EXPECT_EQ(chunk(1), 64);
+  EXPECT_EQ(chunk(700), 704);
+  EXPECT_EQ(chunk(3000), 3008);
+  EXPECT_EQ(chunk(100'000), 4096);
+  in.budget = 1700 * kMb;
+  EXPECT_LT(chunk(100'000), 1024);
 }
 
 TEST(MemoryPlanTest, MoreMemoryNeverMeansLessOfEverything) {

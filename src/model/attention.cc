@@ -27,8 +27,8 @@ void FinishToken(const LayerContext& c, const AttentionWeights& w, const Layout&
   const ModelConfig& m = c.config;
   const int64_t half = m.rotary_dims / 2;
   float* row = c.work.projected.data() + t * at.row;
-  const float* cosines = c.work.cosines.data() + t * half;
-  const float* sines = c.work.sines.data() + t * half;
+  const float* cosines = c.work.cosines.data() + (c.first + t) * half;
+  const float* sines = c.work.sines.data() + (c.first + t) * half;
   for (int h = 0; h < m.heads; ++h) {
     float* q = row + at.q + h * at.q_stride;
     c.kernels.rms_norm(q, w.q_norm, m.rms_eps, m.head_dim, q);
@@ -91,8 +91,7 @@ void RunAttention(const LayerContext& c, const AttentionWeights& w, KvType kv_ty
   float* projected = c.work.projected.data();
 
   const std::array types = {w.q.type, w.k.type, w.v.type};
-  const Activations& x =
-      c.work.input.Set(c.kernels, c.pool, c.work.normed.data(), c.tokens, m.hidden, types);
+  const Activations& x = c.work.input.Set(c.kernels, c.pool, c.normed(), c.tokens, m.hidden, types);
   const std::array projections = {Projection{w.q, projected + at.q, at.row},
                                   Projection{w.k, projected + at.k, at.row},
                                   Projection{w.v, projected + at.v, at.row}};
@@ -120,7 +119,7 @@ void RunAttention(const LayerContext& c, const AttentionWeights& w, KvType kv_ty
   const std::array out_type = {w.o.type};
   const Activations& heads = c.work.inner.Set(c.kernels, c.pool, c.work.heads_out.data(), c.tokens,
                                               int64_t{m.heads} * m.head_dim, out_type);
-  const std::array out = {Projection{w.o, c.work.mixed.data(), m.hidden}};
+  const std::array out = {Projection{w.o, c.mixed(), m.hidden}};
   Project(c.kernels, c.pool, heads, out);
 }
 

@@ -148,8 +148,7 @@ void RunDeltaNet(const LayerContext& c, const DeltaNetWeights& w, SequenceState&
   float* projected = c.work.projected.data();
 
   const std::array types = {w.qkv.type, w.z.type, w.a.type, w.b.type};
-  const Activations& x =
-      c.work.input.Set(c.kernels, c.pool, c.work.normed.data(), c.tokens, m.hidden, types);
+  const Activations& x = c.work.input.Set(c.kernels, c.pool, c.normed(), c.tokens, m.hidden, types);
   const std::array projections = {
       Projection{w.qkv, projected, at.row}, Projection{w.z, projected + at.z, at.row},
       Projection{w.a, projected + at.a, at.row}, Projection{w.b, projected + at.b, at.row}};
@@ -187,7 +186,7 @@ void RunDeltaNet(const LayerContext& c, const DeltaNetWeights& w, SequenceState&
   const std::array out_type = {w.out.type};
   const Activations& heads =
       c.work.inner.Set(c.kernels, c.pool, c.work.heads_out.data(), c.tokens, at.values, out_type);
-  const std::array out = {Projection{w.out, c.work.mixed.data(), m.hidden}};
+  const std::array out = {Projection{w.out, c.mixed(), m.hidden}};
   Project(c.kernels, c.pool, heads, out);
 }
 

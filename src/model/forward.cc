@@ -1,5 +1,6 @@
 // One pass of some tokens through all layers:
 //   x = embedding;  per layer: x += mixer(norm(x)); x += experts(norm(x));  logits = head norm(x)
+#include <algorithm>
 #include <array>
 
 #include "base/check.h"
@@ -59,7 +60,7 @@ Status Model::Forward(std::span<const int32_t> tokens, SequenceState& state,
   for (const int32_t id : tokens) FM_CHECK(id >= 0 && id < config_.vocab_rows);
 
   clock_.Begin(tokens_);
-  LayerContext context{config_, *options_.kernels, pool_,           work_, clock_,
+  LayerContext context{config_, *options_.kernels, pool_,           work_, clock_, 0,
                        0,       tokens_,           state.position()};
   FM_RETURN_IF_ERROR(weights_.Embed(tokens, options_.kernels->dequantize_row, work_.x.data()));
   if (observer != nullptr) observer->OnEmbedding(Rows(work_.x));
@@ -78,6 +79,22 @@ Status Model::Forward(std::span<const int32_t> tokens, SequenceState& state,
   return {};
 }
 
+// A block of tokens at a time: mixers need many floats for each.
+void Model::RunMixer(const LayerContext& c, const LayerWeights& w, SequenceState& state) {
+  LayerContext block = c;
+  for (block.first = 0; block.first < tokens_; block.first += block.tokens) {
+    block.position = c.position + block.first;
+    // Blocks end at multiples of the delta net's, as chunks do.
+    block.tokens =
+        std::min(work_.block_tokens - block.position % kDeltaChunk, tokens_ - block.first);
+    if (w.attention) {
+      RunAttention(block, *w.attention, options_.kv_type, state);
+    } else {
+      RunDeltaNet(block, *w.delta_net, state);
+    }
+  }
+}
+
 Status Model::RunLayer(LayerContext& c, SequenceState& state, ForwardObserver* observer) {
   if (options_.cancel != nullptr && options_.cancel->IsSet()) {
     return Fail(ErrorCode::kCancelled, "the computation was interrupted");
@@ -85,11 +102,7 @@ Status Model::RunLayer(LayerContext& c, SequenceState& state, ForwardObserver* o
   const LayerWeights& w = weights_.layers()[c.layer];
   NormRows(c, w.mixer_norm, work_.normed.data());
   c.Lap(Step::kNorms);
-  if (w.attention) {
-    RunAttention(c, *w.attention, options_.kv_type, state);
-  } else {
-    RunDeltaNet(c, *w.delta_net, state);
-  }
+  RunMixer(c, w, state);
   c.Lap(w.attention ? Step::kAttention : Step::kDeltaNet);
   if (observer != nullptr) observer->OnMixer(c.layer, Rows(work_.mixed));
   AddMixed(c);

@@ -18,8 +18,14 @@ struct LayerContext {
   Workspace& work;
   StepClock& clock;
   int layer = 0;
-  int64_t tokens = 0;    // of this pass
-  int64_t position = 0;  // of its first token
+  int64_t first = 0;     // of the tokens, in the buffers of the pass
+  int64_t tokens = 0;    // of this pass, or of a block of it
+  int64_t position = 0;  // of the first one
+
+  // Rows of the first token and those after it.
+  float* x() const { return work.x.data() + first * config.hidden; }
+  float* normed() const { return work.normed.data() + first * config.hidden; }
+  float* mixed() const { return work.mixed.data() + first * config.hidden; }
 
   void Lap(Step step) const { clock.Lap(step, layer); }
 };
@@ -29,8 +35,7 @@ inline void NormRows(const LayerContext& c, const float* weight, float* out) {
   const int64_t hidden = c.config.hidden;
   c.pool.ParallelFor(c.tokens, 16, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
-      c.kernels.rms_norm(c.work.x.data() + t * hidden, weight, c.config.rms_eps, hidden,
-                         out + t * hidden);
+      c.kernels.rms_norm(c.x() + t * hidden, weight, c.config.rms_eps, hidden, out + t * hidden);
     }
   });
 }

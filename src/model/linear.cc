@@ -20,6 +20,16 @@ bool WantsQ8(const KernelTable& kernels, std::span<const DType> types) {
   });
 }
 
+void MultiplyRows(const KernelTable& kernels, const Activations& x, const Projection& p,
+                  int64_t begin, int64_t end) {
+  for (int64_t t = 0; t < x.n; t += kTokenBlock) {
+    const Activations slice = SliceTokens(x, t, std::min(kTokenBlock, x.n - t));
+    kernels.matmul(p.w, begin, end, slice, p.y + t * p.stride, p.stride);
+  }
+}
+
+}  // namespace
+
 Activations SliceTokens(const Activations& x, int64_t first, int64_t n) {
   Activations slice = x;
   slice.n = n;
@@ -31,16 +41,6 @@ Activations SliceTokens(const Activations& x, int64_t first, int64_t n) {
   }
   return slice;
 }
-
-void MultiplyRows(const KernelTable& kernels, const Activations& x, const Projection& p,
-                  int64_t begin, int64_t end) {
-  for (int64_t t = 0; t < x.n; t += kTokenBlock) {
-    const Activations slice = SliceTokens(x, t, std::min(kTokenBlock, x.n - t));
-    kernels.matmul(p.w, begin, end, slice, p.y + t * p.stride, p.stride);
-  }
-}
-
-}  // namespace
 
 ActivationBuffer::ActivationBuffer(int64_t n_max, int64_t cols_max, bool gathers)
     : f32_(gathers ? n_max * cols_max : 0),

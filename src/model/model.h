@@ -72,6 +72,7 @@ class Model {
 
  private:
   Status RunLayer(LayerContext& context, SequenceState& state, ForwardObserver* observer);
+  void RunMixer(const LayerContext& context, const LayerWeights& w, SequenceState& state);
   std::span<const float> Rows(const std::vector<float>& buffer) const;
 
   ModelConfig config_;

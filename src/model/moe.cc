@@ -47,7 +47,8 @@ struct Assignment {
   }
 };
 
-// y = down(silu(gate x) * up x) for all rows of x. Uses work.gate, work.up and work.inner.
+// y = down(silu(gate x) * up x) for all rows of x, a block at most. Uses work.gate, work.up and
+// work.inner.
 void FeedForward(const LayerContext& c, const Activations& x, const Matrix& gate, const Matrix& up,
                  const Matrix& down, float* y) {
   const int64_t width = gate.rows;
@@ -71,7 +72,11 @@ void RunSharedExpert(const LayerContext& c, const LayerWeights& w, const Activat
   for (int64_t t = 0; t < c.tokens; ++t) {
     c.work.shared_weight[t] = 1.0f / (1.0f + std::exp(-c.work.shared_weight[t]));
   }
-  FeedForward(c, x, w.shared_gate, w.shared_up, w.shared_down, c.work.shared_out.data());
+  for (int64_t t = 0; t < c.tokens; t += c.work.block_tokens) {
+    const Activations block = SliceTokens(x, t, std::min(c.work.block_tokens, c.tokens - t));
+    FeedForward(c, block, w.shared_gate, w.shared_up, w.shared_down,
+                c.work.shared_out.data() + t * c.config.hidden);
+  }
 }
 
 // Computes one resident expert for its tokens and puts the results in their rank's place.
@@ -88,10 +93,14 @@ void RunExpert(const LayerContext& c, const ExpertLayout& layout, const Resident
     FeedForward(c, x, gate, up, down, c.work.expert_out.data() + ranks[0] * hidden);
     return;
   }
-  FeedForward(c, c.work.gathered.Gather(x, tokens), gate, up, down, c.work.down.data());
-  for (size_t i = 0; i < tokens.size(); ++i) {
-    std::memcpy(c.work.expert_out.data() + (tokens[i] * k + ranks[i]) * hidden,
-                c.work.down.data() + i * hidden, hidden * sizeof(float));
+  const auto block_tokens = static_cast<size_t>(c.work.block_tokens);
+  for (size_t first = 0; first < tokens.size(); first += block_tokens) {
+    const auto block = tokens.subspan(first, std::min(block_tokens, tokens.size() - first));
+    FeedForward(c, c.work.gathered.Gather(x, block), gate, up, down, c.work.down.data());
+    for (size_t i = 0; i < block.size(); ++i) {
+      std::memcpy(c.work.expert_out.data() + (block[i] * k + ranks[first + i]) * hidden,
+                  c.work.down.data() + i * hidden, hidden * sizeof(float));
+    }
   }
 }
 

@@ -5,6 +5,9 @@
 namespace flashmoe {
 namespace {
 
+constexpr int64_t kBlockTokens = 512;
+static_assert(kBlockTokens % kDeltaChunk == 0);
+
 // Floats of every buffer, in one place, so that the plan and the allocation cannot disagree.
 struct Sizes {
   int64_t hidden, inner, projected, heads_out, conv, rotary, scores, delta, width;
@@ -28,19 +31,22 @@ struct Sizes {
 
 }  // namespace
 
+int64_t Workspace::BlockTokens(int64_t n) { return std::min(n, kBlockTokens); }
+
 Workspace::Workspace(const ModelConfig& c, int64_t n, int64_t context, int k, int threads)
     : tokens_max(n),
+      block_tokens(BlockTokens(n)),
       experts_per_token(k),
       input(n, Sizes(c, context).hidden, /*gathers=*/false),
-      inner(n, Sizes(c, context).inner, /*gathers=*/false),
-      gathered(n, Sizes(c, context).hidden, /*gathers=*/true) {
+      inner(block_tokens, Sizes(c, context).inner, /*gathers=*/false),
+      gathered(block_tokens, Sizes(c, context).hidden, /*gathers=*/true) {
   const Sizes s(c, context);
   x.resize(n * s.hidden);
   normed.resize(n * s.hidden);
   mixed.resize(n * s.hidden);
-  projected.resize(n * s.projected);
-  heads_out.resize(n * s.heads_out);
-  conv_out.resize(n * s.conv);
+  projected.resize(block_tokens * s.projected);
+  heads_out.resize(block_tokens * s.heads_out);
+  conv_out.resize(block_tokens * s.conv);
   cosines.resize(n * s.rotary);
   sines.resize(n * s.rotary);
   scores.resize(threads * s.scores);
@@ -48,9 +54,9 @@ Workspace::Workspace(const ModelConfig& c, int64_t n, int64_t context, int k, in
   routing.logits.resize(n * c.experts);
   routing.chosen.resize(n * k);
   routing.weights.resize(n * k);
-  gate.resize(n * s.width);
-  up.resize(n * s.width);
-  down.resize(n * s.hidden);
+  gate.resize(block_tokens * s.width);
+  up.resize(block_tokens * s.width);
+  down.resize(block_tokens * s.hidden);
   expert_out.resize(n * k * s.hidden);
   shared_out.resize(n * s.hidden);
   shared_weight.resize(n);
@@ -58,12 +64,14 @@ Workspace::Workspace(const ModelConfig& c, int64_t n, int64_t context, int k, in
 
 uint64_t Workspace::Bytes(const ModelConfig& c, int64_t n, int64_t context, int k, int threads) {
   const Sizes s(c, context);
-  const int64_t per_token = s.hidden * (5 + k) + s.projected + s.heads_out + s.conv + 2 * s.rotary +
-                            c.experts + 2 * k + 2 * s.width + 1;
+  const int64_t b = BlockTokens(n);
+  const int64_t per_token = s.hidden * (4 + k) + 2 * s.rotary + c.experts + 2 * k + 1;
+  const int64_t per_block_token = s.hidden + s.projected + s.heads_out + s.conv + 2 * s.width;
   const int64_t per_thread = s.scores + s.delta;
-  return sizeof(float) * static_cast<uint64_t>(n * per_token + threads * per_thread) +
-         ActivationBuffer::Bytes(n, s.hidden, false) + ActivationBuffer::Bytes(n, s.inner, false) +
-         ActivationBuffer::Bytes(n, s.hidden, true);
+  return sizeof(float) *
+             static_cast<uint64_t>(n * per_token + b * per_block_token + threads * per_thread) +
+         ActivationBuffer::Bytes(n, s.hidden, false) + ActivationBuffer::Bytes(b, s.inner, false) +
+         ActivationBuffer::Bytes(b, s.hidden, true);
 }
 
 }  // namespace flashmoe

@@ -22,11 +22,15 @@ struct Workspace {
   // `context`: most positions attention looks at. `experts_per_token` may exceed the config's.
   Workspace(const ModelConfig& config, int64_t tokens_max, int64_t context, int experts_per_token,
             int threads);
+  // Tokens that mixers and experts take at a time, in passes of n: long enough for matrix kernels
+  // to be at their best; a multiple of the delta net's block if n is.
+  static int64_t BlockTokens(int64_t n);
   // Bytes that such a workspace takes, computed the same way.
   static uint64_t Bytes(const ModelConfig& config, int64_t tokens_max, int64_t context,
                         int experts_per_token, int threads);
 
-  int64_t tokens_max = 0;
+  int64_t tokens_max = 0;    // n
+  int64_t block_tokens = 0;  // b
   int experts_per_token = 0;
 
   std::vector<float> x;               // [n, H] the residual stream
@@ -34,16 +38,16 @@ struct Workspace {
   std::vector<float> mixed;           // [n, H] what a mixer or the experts add
   ActivationBuffer input;             // of projections from H
   ActivationBuffer inner;             // of projections from anything else
-  std::vector<float> projected;       // [n, widest joint projection of a mixer]
-  std::vector<float> heads_out;       // [n, heads * head_dim or value_heads * value_dim]
-  std::vector<float> conv_out;        // [n, conv_channels]
+  std::vector<float> projected;       // [b, widest joint projection of a mixer]
+  std::vector<float> heads_out;       // [b, heads * head_dim or value_heads * value_dim]
+  std::vector<float> conv_out;        // [b, conv_channels]
   std::vector<float> cosines, sines;  // [n, rotary_dims / 2]
   std::vector<float> scores;          // [threads, context]
   std::vector<float> delta_scratch;   // [threads, DeltaChunkScratch]
 
   Routing routing;
-  std::vector<float> gate, up;       // [n, widest expert]
-  std::vector<float> down;           // [n, H]
+  std::vector<float> gate, up;       // [b, widest expert]
+  std::vector<float> down;           // [b, H]
   std::vector<float> expert_out;     // [n, experts_per_token, H]
   std::vector<float> shared_out;     // [n, H]
   std::vector<float> shared_weight;  // [n]

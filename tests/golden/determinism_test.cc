@@ -169,6 +169,27 @@ TEST(PromptPiecesTest, AnyCutChangesRoundingAlone) {
   }
 }
 
+// Within a long chunk, mixers and experts take blocks of it.
+TEST(PromptPiecesTest, LongChunksEqualShortOnes) {
+  const std::vector<int32_t> tokens = SomeTokens(1100, 512);
+  EngineOptions options = TestOptions();
+  options.context = 1200;
+  const auto engine = Open(TinyModel("tiny-random"), options);
+  ASSERT_NE(engine, nullptr);
+  EXPECT_GT(engine->plan().memory.chunk_tokens, 1024);
+  auto whole = engine->NewSession();
+  ASSERT_TRUE(whole.has_value());
+  ASSERT_TRUE(whole->Sync(tokens).has_value());
+  auto pieces = engine->NewSession();
+  ASSERT_TRUE(pieces.has_value());
+  for (const size_t end : {64, 640, 1024, 1100}) {
+    ASSERT_TRUE(pieces->Sync(std::span(tokens).first(end)).has_value());
+  }
+  const LogitRows want = {{whole->logits().begin(), whole->logits().end()}};
+  const LogitRows got = {{pieces->logits().begin(), pieces->logits().end()}};
+  EXPECT_SAME_LOGITS(got, want);
+}
+
 // A session that is handed another text forgets the first one.
 TEST(PromptPiecesTest, SessionStartsAgainOnAnotherText) {
   const auto engine = Open(TinyModel("tiny-random"), TestOptions());
