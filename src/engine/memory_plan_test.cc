@@ -101,7 +101,8 @@ TEST(MemoryPlanTest, ChunksAreAsLongAsThePromptIfMemoryAllows) {
   PlanInputs in = Inputs(8000 * kMb);
   const auto chunk = [&](int64_t needed) {
     in.context_needed = needed;
-    return MakePlan(in)->chunk_tokens;
+    const auto plan = MakePlan(in);
+    return plan.has_value() ? plan->chunk_tokens : -1;
   };
   EXPECT_EQ(chunk(0), 2048);
   EXPECT_EQ(chunk(1), 64);
@@ -109,7 +110,8 @@ TEST(MemoryPlanTest, ChunksAreAsLongAsThePromptIfMemoryAllows) {
   EXPECT_EQ(chunk(3000), 3008);
   EXPECT_EQ(chunk(100'000), 4096);
   in.budget = 1700 * kMb;
-  EXPECT_LT(chunk(100'000), 1024);
+  EXPECT_GE(chunk(3000), 64);
+  EXPECT_LT(chunk(3000), 1024) << "memory is short";
 }
 
 TEST(MemoryPlanTest, MoreMemoryNeverMeansLessOfEverything) {

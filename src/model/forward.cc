@@ -60,7 +60,7 @@ Status Model::Forward(std::span<const int32_t> tokens, SequenceState& state,
   for (const int32_t id : tokens) FM_CHECK(id >= 0 && id < config_.vocab_rows);
 
   clock_.Begin(tokens_);
-  LayerContext context{config_, *options_.kernels, pool_,           work_, clock_, 0,
+  LayerContext context{config_, *options_.kernels, pool_,           work_, clock_,
                        0,       tokens_,           state.position()};
   FM_RETURN_IF_ERROR(weights_.Embed(tokens, options_.kernels->dequantize_row, work_.x.data()));
   if (observer != nullptr) observer->OnEmbedding(Rows(work_.x));

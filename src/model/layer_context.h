@@ -18,9 +18,9 @@ struct LayerContext {
   Workspace& work;
   StepClock& clock;
   int layer = 0;
-  int64_t first = 0;     // of the tokens, in the buffers of the pass
   int64_t tokens = 0;    // of this pass, or of a block of it
   int64_t position = 0;  // of the first one
+  int64_t first = 0;     // its place in the buffers of the pass
 
   // Rows of the first token and those after it.
   float* x() const { return work.x.data() + first * config.hidden; }
