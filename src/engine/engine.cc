@@ -62,6 +62,8 @@ PlanInputs MakeInputs(const Opened& opened, const EngineOptions& options, KvType
   in.slot = opened.map.experts.max_slot_bytes();
   in.slots_min = ExpertStore::MinSlots(opened.map.experts, k);
   in.slots_all = uint64_t(c.layers) * uint64_t(c.experts);
+  in.slots_max = options.slots_max;
+  in.chunk_max = options.chunk_max;
   in.context = options.context;
   in.context_needed = options.context_needed;
   in.context_max = c.context_max;

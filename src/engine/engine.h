@@ -24,6 +24,8 @@ struct EngineOptions {
   uint64_t memory_bytes = 0;   // 0: the next
   uint64_t memory_wish = 0;    // used as far as the model can live with it; 0: what can be spared
   int threads = 0;             // 0: the CPUs this process may use
+  uint64_t slots_max = 0;      // experts in memory; 0: as many as fit
+  int64_t chunk_max = 0;       // tokens of a prompt at a time; 0: chosen by the plan
   int64_t context = 0;         // 0: chosen by the plan
   int64_t context_needed = 0;  // positions the first request will use, if known
   int64_t context_least = 0;   // its prompt: loading fails at once if a session cannot hold it

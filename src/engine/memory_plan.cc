@@ -55,6 +55,9 @@ int64_t ChooseChunk(const PlanInputs& in, int64_t context, uint64_t above) {
   const int64_t wanted = in.context_needed > 0 ? in.context_needed : kChunkDefault;
   const int64_t longest = std::min({wanted, context, kChunkMax});
   int64_t chunk = std::max<int64_t>(longest + kChunkUnit - 1, kChunkUnit) / kChunkUnit * kChunkUnit;
+  if (in.chunk_max > 0) {
+    chunk = std::min(chunk, std::max(in.chunk_max / kChunkUnit, int64_t{1}) * kChunkUnit);
+  }
   const uint64_t least = ScratchBytes(in, context, kChunkUnit);
   while (chunk > kChunkUnit &&
          ScratchBytes(in, context, chunk) - least > above / (chunk > in.block_tokens ? 8 : 4)) {
@@ -118,6 +121,7 @@ Result<MemoryPlan> MakePlan(const PlanInputs& in) {
   plan.scratch = ScratchBytes(in, plan.context, chunk);
   const uint64_t left = plan.budget - Base(in, plan.context, chunk);
   plan.slots = in.slot == 0 ? in.slots_all : std::min(in.slots_all, left / in.slot);
+  if (in.slots_max > 0) plan.slots = std::min(plan.slots, std::max(in.slots_max, in.slots_min));
   plan.experts = plan.slots * in.slot;
   return plan;
 }

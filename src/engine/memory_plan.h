@@ -26,6 +26,8 @@ struct PlanInputs {
   uint64_t slot = 0;           // an expert in memory
   uint64_t slots_min = 0;      // one token's working set
   uint64_t slots_all = 0;      // every expert of the model
+  uint64_t slots_max = 0;      // no more than these, if not 0 and not below slots_min
+  int64_t chunk_max = 0;       // likewise, tokens of a chunk
   int64_t context = 0;         // positions asked for; 0: chosen here
   int64_t context_needed = 0;  // positions that the request at hand will use, if known
   int64_t context_max = 0;     // that the model knows

@@ -84,7 +84,7 @@ TEST_P(CutWhileRunningTest, NamesFileOffsetLayerAndExpert) {
     }
   }
   Process process(Flashmoe({"run", "-m", path, "--raw", "-p", "The", "--ignore-eos", "--temp",
-                            "1.5", "--memory", "36MB", "-c", "2048", "--io", GetParam()}),
+                            "1.5", "--memory", Budget(36), "-c", "2048", "--io", GetParam()}),
                   {.seconds_max = kSanitized ? 120.0 : 60.0});
   if (!process.AwaitOutput(20)) {
     const std::string line = process.Finish().err;

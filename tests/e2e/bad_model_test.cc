@@ -186,7 +186,7 @@ TEST(BadModelTest, NothingIsWrittenNextToTheModel) {
   const auto written = std::filesystem::last_write_time(path);
   chmod(path.c_str(), 0444);
   chmod(folder.path().c_str(), 0555);
-  EXPECT_EQ(Ask(path, {"--memory", "48MB"}).exit_code, 0);
+  EXPECT_EQ(Ask(path, {"--memory", Budget(48)}).exit_code, 0);
   EXPECT_EQ(RunFlashmoe({"info", "-m", path}).exit_code, 0);
   EXPECT_EQ(RunFlashmoe({"info", "-m", folder.path()}).exit_code, 0);
   EXPECT_EQ(RunFlashmoe({"eval", "-m", path, "--text", "-"}, {.input = "a b"}).exit_code, 0);

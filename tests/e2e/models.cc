@@ -60,6 +60,11 @@ void WriteAt(const std::string& path, uint64_t offset, std::string_view bytes) {
   EXPECT_TRUE(file) << path;
 }
 
+std::string Budget(uint64_t megabytes) {
+  constexpr uint64_t kSanitizersMegabytes = 600;
+  return std::to_string(megabytes + (kSanitized ? kSanitizersMegabytes : 0)) + "MB";
+}
+
 std::string Ember() { return BundledModel(); }
 
 std::string WriteTinyGguf(const Folder& folder, const std::function<void(Checkpoint&)>& change) {

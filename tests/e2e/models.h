@@ -9,15 +9,12 @@
 
 #include "tests/e2e/process.h"
 #include "tests/support/checkpoint.h"
+#include "tests/support/sanitized.h"
 
 namespace flashmoe::e2e {
 
-inline constexpr bool kSanitized =
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    true;  // memory and time are not the program's own
-#else
-    false;
-#endif
+// "48MB"; more where sanitizers take memory too.
+std::string Budget(uint64_t megabytes);
 
 // A scratch folder that goes away with the object.
 class Folder {

@@ -43,22 +43,15 @@ std::unique_ptr<Engine> OpenWithLeast(const std::string& path, const EngineOptio
 
 std::unique_ptr<Engine> OpenAtFloor(const std::string& path, EngineOptions options,
                                     uint64_t extra) {
-  constexpr uint64_t kStep = 100'000;
   {
-    const auto engine = OpenWithLeast(path, options);
+    const auto engine = Open(path, options);
     if (engine == nullptr) return nullptr;
-    const MemoryPlan& plan = engine->plan().memory;
-    const uint64_t floor =
-        ExpertStore::MinSlots(engine->model().store().catalog(), engine->plan().experts_per_token);
-    options.memory_bytes = plan.total() - (plan.slots - floor) * (plan.experts / plan.slots);
+    const ExpertCatalog& experts = engine->model().store().catalog();
+    options.slots_max = ExpertStore::MinSlots(experts, engine->plan().experts_per_token) +
+                        extra / experts.max_slot_bytes();
   }
-  options.memory_bytes += extra;
-  for (int attempt = 0; attempt < 20; ++attempt, options.memory_bytes += kStep) {
-    auto engine = TryOpen(path, options);
-    if (engine.has_value()) return std::move(*engine);
-  }
-  ADD_FAILURE() << path << ": no budget near the floor was accepted";
-  return nullptr;
+  options.chunk_max = kDeltaChunk;
+  return Open(path, options);
 }
 
 }  // namespace flashmoe

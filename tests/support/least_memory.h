@@ -19,8 +19,7 @@ uint64_t LeastMemory(const std::string& path, EngineOptions options);
 // grow: a second refusal is followed as well.
 std::unique_ptr<Engine> OpenWithLeast(const std::string& path, const EngineOptions& options);
 
-// With slots for the experts of one token, or a few more, and `extra` bytes: the budget that is
-// named leaves room for what differs from run to run.
+// With slots for the experts of one token and for `extra` bytes of others, and the shortest chunks.
 std::unique_ptr<Engine> OpenAtFloor(const std::string& path, EngineOptions options,
                                     uint64_t extra = 0);
 

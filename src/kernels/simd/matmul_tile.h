@@ -120,7 +120,9 @@ static inline void DotBlock(const WeightTile& tile, const Token* x, int b, Ints 
 }
 
 // Two equal int16 in each lane.
-static inline Ints SetPairs(int value) { return SetInts((value & 0xffff) * 0x10001); }
+static inline Ints SetPairs(int value) {
+  return SetInts(static_cast<int>((static_cast<uint32_t>(value) & 0xffff) * 0x10001u));
+}
 
 // Both sums of a token's block, in each lane.
 static inline Ints LoadSums(const Token& x, int b) {
