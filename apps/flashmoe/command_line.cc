@@ -135,6 +135,24 @@ Result<nlohmann::ordered_json> ReadJson(const std::string& path) {
   return json.is_discarded() ? Json() : std::move(json);
 }
 
+Result<std::vector<int32_t>> ReadTokens(const std::string& path) {
+  FM_ASSIGN_OR_RETURN(nlohmann::ordered_json json, ReadJson(path));
+  for (const char* key : {"ids", "tokens"}) {
+    if (json.is_object() && json.contains(key)) json = nlohmann::ordered_json(json[key]);
+  }
+  if (!json.is_array()) {
+    return InvalidInput("there is no JSON array of token ids", path, "write e.g. [1, 2, 3]");
+  }
+  std::vector<int32_t> ids;
+  for (const auto& id : json) {
+    if (!id.is_number_integer() || id < 0 || id > INT32_MAX) {
+      return InvalidInput(fmt::format("{} is no token id", id.dump()), path);
+    }
+    ids.push_back(id.get<int32_t>());
+  }
+  return ids;
+}
+
 CLI::Validator Between(int64_t least, int64_t most) {
   return CLI::Range(least, most).description("");  // help texts name what is usual
 }
@@ -177,6 +195,12 @@ void AddEngineOptions(CLI::App& app, EngineFlags& flags) {
          "Read experts that will probably be wanted while the disk is idle; pays on slow disks")
       ->check(CLI::IsMember({"on", "off"}))
       ->capture_default_str();
+  flags.cache_policy = CachePolicyName(kDefaultCachePolicy);
+  app.add_option("--cache-policy", flags.cache_policy,
+                 "Which expert makes room for another: the one used least lately (lru), least "
+                 "often (lfu), a mixture (lru2, lrfu), or the one expected to be due last (due)")
+      ->check(CLI::IsMember(CachePolicyNames()))
+      ->capture_default_str();
   app.add_option("--isa", flags.isa, "Instruction set to compute with; auto: the best of this CPU")
       ->check(CLI::IsMember({"auto", "scalar", "avx2", "avx512"}))
       ->capture_default_str();
@@ -196,6 +220,7 @@ Result<EngineOptions> MakeEngineOptions(const EngineFlags& flags) {
     FM_ASSIGN_OR_RETURN(options.memory_bytes, ParseBytes(flags.memory));
   }
   FM_ASSIGN_OR_RETURN(options.io, ReaderKindFromName(flags.io));
+  FM_ASSIGN_OR_RETURN(options.cache_policy, CachePolicyFromName(flags.cache_policy));
   FM_RETURN_IF_ERROR(SelectKernels(flags.isa));
   options.isa = flags.isa;
   options.prefetch = flags.prefetch == "on";

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/cancel.h"
 #include "base/progress.h"
@@ -43,6 +44,9 @@ Result<std::string> ReadText(const std::string& path);
 // The same as JSON, nested at most kJsonDepthMax deep; null if it is not JSON.
 Result<nlohmann::ordered_json> ReadJson(const std::string& path);
 
+// Token ids: a JSON array, or an object with one under "ids" or "tokens".
+Result<std::vector<int32_t>> ReadTokens(const std::string& path);
+
 // Accepts integers of this range.
 CLI::Validator Between(int64_t least, int64_t most);
 
@@ -52,9 +56,9 @@ Result<std::unique_ptr<ModelFile>> OpenModel(const std::string& model);
 // Only what this program can run: whoever gives another kind of model is told so first of all.
 Result<std::unique_ptr<ModelFile>> OpenRunnableModel(const std::string& model);
 
-// --memory, --threads, --ctx, --io, --prefetch, --isa, --kv, --experts-per-token.
+// --memory, --threads, --ctx, --io, --prefetch, --cache-policy, --isa, --kv, --experts-per-token.
 struct EngineFlags {
-  std::string model, memory, io = "auto", prefetch = "off", isa = "auto", kv = "auto";
+  std::string model, memory, io = "auto", prefetch = "off", cache_policy, isa = "auto", kv = "auto";
   int threads = 0;
   int64_t context = 0;
   int experts_per_token = 0;
@@ -81,5 +85,6 @@ void AddInfo(CLI::App& app, int& exit_code);
 void AddTokenize(CLI::App& app, int& exit_code);
 void AddPrompt(CLI::App& app, int& exit_code);
 void AddSynth(CLI::App& app, int& exit_code);
+void AddTrace(CLI::App& app, int& exit_code);
 
 }  // namespace flashmoe::cli

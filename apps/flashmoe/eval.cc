@@ -14,25 +14,6 @@ struct EvalFlags {
   bool json = false;
 };
 
-// A JSON array of ids, or an object with one under "ids" or "tokens".
-Result<std::vector<int32_t>> ReadTokens(const std::string& path) {
-  FM_ASSIGN_OR_RETURN(nlohmann::ordered_json json, ReadJson(path));
-  for (const char* key : {"ids", "tokens"}) {
-    if (json.is_object() && json.contains(key)) json = nlohmann::ordered_json(json[key]);
-  }
-  if (!json.is_array()) {
-    return InvalidInput("there is no JSON array of token ids", path, "write e.g. [1, 2, 3]");
-  }
-  std::vector<int32_t> ids;
-  for (const auto& id : json) {
-    if (!id.is_number_integer() || id < 0 || id > INT32_MAX) {
-      return InvalidInput(fmt::format("{} is no token id", id.dump()), path);
-    }
-    ids.push_back(id.get<int32_t>());
-  }
-  return ids;
-}
-
 nlohmann::ordered_json ToJson(const Evaluation& evaluation) {
   auto positions = nlohmann::ordered_json::array();
   for (const EvaluatedPosition& position : evaluation.positions) {

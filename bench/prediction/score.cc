@@ -7,7 +7,8 @@ namespace flashmoe {
 PredictionScore::PredictionScore(int layers, int experts, int experts_per_token, uint32_t slots,
                                  int predictors)
     : layers_(static_cast<size_t>(layers)),
-      cache_(layers, experts, slots, experts_per_token, MakeLruPolicy(layers, experts)),
+      cache_(layers, experts, slots, experts_per_token,
+             MakeCachePolicy(CachePolicyKind::kLru, {layers, experts, experts_per_token})),
       scores_(static_cast<size_t>(predictors) * layers_) {}
 
 bool PredictionScore::Resident(int layer, int32_t expert) const {

@@ -119,6 +119,7 @@ Result<std::unique_ptr<Engine>> Engine::Load(std::unique_ptr<ModelFile> file, Te
   store_options.slots = plan.memory.slots;
   store_options.experts_per_token = opened.experts_per_token;
   store_options.prefetch = options.prefetch;
+  store_options.policy = options.cache_policy;
   FM_ASSIGN_OR_RETURN(std::unique_ptr<ExpertStore> store,
                       ExpertStore::Create(std::move(opened.map.experts), store_options, reader));
   plan.reader = store->reader().name();

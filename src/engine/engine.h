@@ -30,7 +30,8 @@ struct EngineOptions {
   int64_t context_needed = 0;  // positions the first request will use, if known
   int64_t context_least = 0;   // its prompt: loading fails at once if a session cannot hold it
   ReaderKind io = ReaderKind::kAuto;
-  bool prefetch = false;      // read what will probably be wanted while the disk is idle
+  bool prefetch = false;  // read what will probably be wanted while the disk is idle
+  CachePolicyKind cache_policy = kDefaultCachePolicy;
   std::string isa = "auto";   // a kernel table
   std::optional<KvType> kv;   // nullopt: F16, with the scalar table F32
   int experts_per_token = 0;  // 0: as trained; anything else changes what the model computes

@@ -35,8 +35,7 @@ std::optional<uint32_t> ExpertCache::Take(ExpertKey key) {
   return slot;
 }
 
-// The floor is a count; with policies that keep what was used last, it is the layer's last experts
-// that stay.
+// The floor is a count: which of the layer's experts stay is the policy's choice.
 std::optional<ExpertKey> ExpertCache::Victim(int layer) const {
   std::optional<CachePolicy::Candidate> best;
   for (int other = 0; other < static_cast<int>(held_.size()); ++other) {

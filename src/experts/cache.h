@@ -3,8 +3,8 @@
 // A slot is free, arriving (taken, its bytes on their way), or resident; the latter two may be
 // pinned. Only what is resident and not pinned is ever given up, and of other layers than the one
 // that needs the slot only what they hold above the floor. So a layer that comes round again finds
-// its last `floor` experts, however much the layers in between have read; a plain LRU over all
-// layers would have thrown out each one just before its turn.
+// `floor` experts, however much the layers in between have read; a plain LRU over all layers would
+// have thrown out each one just before its turn.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +33,8 @@ class ExpertCache {
   bool resident(uint32_t slot) const { return slots_[slot].state == State::kResident; }
   ExpertKey key(uint32_t slot) const { return slots_[slot].key; }
 
-  // Notes that the expert was asked for.
+  // For the policy: a token comes to the layer, and uses the expert.
+  void BeginToken(int layer) { policy_->BeginToken(layer); }
   void Use(ExpertKey key) { policy_->Use(key); }
 
   // A slot for an expert that has none: free, or another expert's, which is then gone. It is

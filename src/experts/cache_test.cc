@@ -11,8 +11,7 @@ namespace flashmoe {
 namespace {
 
 TEST(LruPolicyTest, RanksByLastUseWhateverTheOrderOfOffers) {
-  auto policy = MakeLruPolicy(/*layers=*/2, /*experts=*/4);
-  EXPECT_EQ(policy->name(), "lru");
+  auto policy = MakeCachePolicy(CachePolicyKind::kLru, {2, 4, 1});
   EXPECT_FALSE(policy->Cheapest(0).has_value());
   for (const ExpertKey key : {2u, 0u, 3u, 1u, 5u}) policy->Use(key);
   for (const ExpertKey key : {1u, 2u, 3u, 0u, 5u}) policy->Offer(key);
@@ -27,7 +26,7 @@ TEST(LruPolicyTest, RanksByLastUseWhateverTheOrderOfOffers) {
 }
 
 TEST(LruPolicyTest, WorthComparesBetweenLayers) {
-  auto policy = MakeLruPolicy(2, 4);
+  auto policy = MakeCachePolicy(CachePolicyKind::kLru, {2, 4, 1});
   for (const ExpertKey key : {6u, 1u}) {
     policy->Use(key);
     policy->Offer(key);
@@ -37,7 +36,7 @@ TEST(LruPolicyTest, WorthComparesBetweenLayers) {
 
 TEST(LruPolicyTest, AgreesWithASortedList) {
   constexpr int kExperts = 30;
-  auto policy = MakeLruPolicy(1, kExperts);
+  auto policy = MakeCachePolicy(CachePolicyKind::kLru, {1, kExperts, 1});
   std::mt19937 random(1);
   std::vector<uint64_t> used(kExperts);
   std::vector<ExpertKey> offered;
@@ -69,7 +68,7 @@ TEST(LruPolicyTest, AgreesWithASortedList) {
 class ExpertCacheTest : public ::testing::Test {
  protected:
   // Three layers of eight experts, six slots, a floor of two.
-  ExpertCache cache_{3, 8, 6, 2, MakeLruPolicy(3, 8)};
+  ExpertCache cache_{3, 8, 6, 2, MakeCachePolicy(CachePolicyKind::kLru, {3, 8, 2})};
 
   // Reads an expert; its slot, not pinned any more.
   uint32_t Load(int layer, int expert) {

@@ -68,6 +68,7 @@ ExpertStore::Impl::Impl(ExpertCatalog catalog_in, Memory memory_in, uint64_t slo
       cache(std::move(cache_in)),
       fills(cache.slots()),
       seen(static_cast<size_t>(catalog.experts())),
+      experts_per_token(options.experts_per_token),
       prefetch(options.prefetch),
       guesses_held_max(GuessesHeldMax(catalog, cache)) {}
 
@@ -81,9 +82,10 @@ Result<std::unique_ptr<ExpertStore::Impl>> ExpertStore::MakeImpl(ExpertCatalog c
   FM_ASSIGN_OR_RETURN(const uint32_t slots, SlotCount(catalog, options));
   const uint64_t slot_bytes = catalog.max_slot_bytes();
   FM_ASSIGN_OR_RETURN(Memory memory, AllocateSlots(slots, slot_bytes));
-  ExpertCache cache(catalog.layers(), catalog.experts(), slots,
-                    FloorOf(catalog, options.experts_per_token),
-                    MakeLruPolicy(catalog.layers(), catalog.experts()));
+  ExpertCache cache(
+      catalog.layers(), catalog.experts(), slots, FloorOf(catalog, options.experts_per_token),
+      MakeCachePolicy(options.policy,
+                      {catalog.layers(), catalog.experts(), options.experts_per_token}));
   return std::make_unique<Impl>(std::move(catalog), std::move(memory), slot_bytes, std::move(cache),
                                 options);
 }
@@ -111,8 +113,9 @@ ExpertStore::ExpertStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 ExpertStore::~ExpertStore() { FM_CHECK(!impl_->streaming); }
 
-Result<ExpertStream> ExpertStore::Stream(int layer, std::span<const int> experts) {
-  FM_RETURN_IF_ERROR(impl_->Begin(layer, experts));
+Result<ExpertStream> ExpertStore::Stream(int layer, std::span<const int> experts,
+                                         std::span<const int32_t> chosen) {
+  FM_RETURN_IF_ERROR(impl_->Begin(layer, experts, chosen));
   return ExpertStream(this);
 }
 

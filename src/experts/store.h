@@ -18,10 +18,10 @@
 // read hardly waits for them; they expire with the next request. Only guesses of a kind that has
 // proved right are read (experts/guess_judge.h).
 //
-// What stays in memory: the experts used last, over all layers, but each layer keeps its last
-// experts_per_token whatever the others need (experts/cache.h). So a request for up to
-// experts_per_token experts has all of its reads in flight at once, and one for more, up to all of
-// the layer's, passes through the slots that the layer can have in turn.
+// What stays in memory: what the policy holds worth most (experts/policy.h), over all layers, but
+// each layer keeps experts_per_token whatever the others need (experts/cache.h). So a request for
+// up to experts_per_token experts has all of its reads in flight at once, and one for more, up to
+// all of the layer's, passes through the slots that the layer can have in turn.
 #pragma once
 
 #include <cstddef>
@@ -34,6 +34,7 @@
 
 #include "base/cancel.h"
 #include "base/status.h"
+#include "experts/policy.h"
 #include "io/async_reader.h"
 #include "io/file.h"
 
@@ -83,6 +84,7 @@ struct StoreOptions {
   uint64_t slots = 0;  // >= MinSlots(catalog, experts_per_token); more than all experts are cut
   int experts_per_token = 0;
   bool prefetch = true;  // false: Expect() does nothing
+  CachePolicyKind policy = kDefaultCachePolicy;
 };
 
 // An expert that will probably be asked for. Guesses of one kind are right equally often: those of
@@ -149,8 +151,11 @@ class ExpertStore {
                                                      std::unique_ptr<AsyncReader> reader);
   ~ExpertStore();
 
-  // `experts`: distinct, any number of the layer's experts. REQUIRES: no other stream is alive.
-  Result<ExpertStream> Stream(int layer, std::span<const int> experts);
+  // `experts`: distinct, any number of the layer's experts. `chosen`: [tokens, experts_per_token],
+  // what each token of a chunk chose among them, so that the cache knows how often each is used;
+  // empty: one token chose them all. REQUIRES: no other stream is alive, ids in `chosen` in range.
+  Result<ExpertStream> Stream(int layer, std::span<const int> experts,
+                              std::span<const int32_t> chosen = {});
 
   // Whether telling what `layer` will need is worth the trouble of finding it out: prefetching is
   // on, the layer is not all in memory, and guesses have been right (now and then it is tried

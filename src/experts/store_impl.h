@@ -20,7 +20,7 @@ struct ExpertStore::Impl {
        const StoreOptions& options);
 
   // The stream's life: Begin, Next until it has nothing more, End.
-  Status Begin(int layer, std::span<const int> experts);
+  Status Begin(int layer, std::span<const int> experts, std::span<const int32_t> chosen);
   Result<std::optional<ResidentExpert>> Next();
   void End();
 
@@ -34,6 +34,7 @@ struct ExpertStore::Impl {
   void GuessArrived(uint32_t slot);
 
   Status CheckRequest(int layer, std::span<const int> experts);
+  void NoteUses(std::span<const int32_t> chosen);
   void SubmitMisses();
   void SubmitReads(uint32_t slot);
   void Collect(bool wait);
@@ -89,6 +90,7 @@ struct ExpertStore::Impl {
     int kind = 0;
     bool absent = false;  // when it was guessed
   };
+  const int experts_per_token;
   const bool prefetch;
   const uint64_t guesses_held_max;  // so many slots can be without that a request lacks some
   GuessJudge judge;

@@ -76,6 +76,30 @@ class ExpertStoreTest : public ::testing::Test {
   SimReader* sim_ = nullptr;
 };
 
+// A chunk in which most tokens choose 0 and 1, and the last one others; then one of another layer.
+TEST_F(ExpertStoreTest, TheCacheKnowsHowManyTokensOfAChunkUseAnExpert) {
+  std::vector<int32_t> chosen;
+  for (int32_t other = 2; other < TestExperts::kExperts; ++other) {
+    chosen.insert(chosen.end(), {0, 1, other});
+  }
+  chosen.insert(chosen.end(), {9, 10, 11});
+  for (const auto& [policy, hits] :
+       {std::pair{CachePolicyKind::kDue, 2u}, {CachePolicyKind::kLru, 0u}}) {
+    StoreOptions options{.slots = 15, .experts_per_token = kPerToken, .policy = policy};
+    auto store = ExpertStore::Create(experts_.Catalog(), options, ReaderOptions{});
+    ASSERT_TRUE(store.has_value());
+    {
+      auto stream = (*store)->Stream(0, All(), chosen);
+      ASSERT_TRUE(stream.has_value());
+      while ((*stream->Next()).has_value()) continue;
+    }
+    Run(**store, 2, All());
+    (*store)->ResetStats();
+    Run(**store, 0, {0, 1});
+    EXPECT_EQ((*store)->stats().hits, hits) << CachePolicyName(policy);
+  }
+}
+
 TEST_F(ExpertStoreTest, HandsOutEveryExpertWithTheFilesBytes) {
   for (const ReaderKind kind : {ReaderKind::kAuto, ReaderKind::kPread, ReaderKind::kMmap}) {
     auto store = Make(20, {.kind = kind});

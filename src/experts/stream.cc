@@ -29,7 +29,21 @@ Status ExpertStore::Impl::CheckRequest(int wanted_layer, std::span<const int> wa
   return {};
 }
 
-Status ExpertStore::Impl::Begin(int wanted_layer, std::span<const int> wanted) {
+void ExpertStore::Impl::NoteUses(std::span<const int32_t> chosen) {
+  if (chosen.empty()) {
+    cache.BeginToken(layer);
+    for (const int expert : experts) cache.Use(cache.KeyOf(layer, expert));
+    return;
+  }
+  for (size_t i = 0; i < chosen.size(); ++i) {
+    FM_CHECK(chosen[i] >= 0 && chosen[i] < catalog.experts());
+    if (i % static_cast<size_t>(experts_per_token) == 0) cache.BeginToken(layer);
+    cache.Use(cache.KeyOf(layer, chosen[i]));
+  }
+}
+
+Status ExpertStore::Impl::Begin(int wanted_layer, std::span<const int> wanted,
+                                std::span<const int32_t> chosen) {
   FM_CHECK(!streaming);
   FM_RETURN_IF_ERROR(CheckRequest(wanted_layer, wanted));
   streaming = true;
@@ -44,10 +58,9 @@ Status ExpertStore::Impl::Begin(int wanted_layer, std::span<const int> wanted) {
   // Uses are noted in the order of the request, so that what stays in memory does not hang on the
   // order of arrival. All hits are pinned before the first miss takes a slot.
   Judge();
+  NoteUses(chosen);
   for (int index = 0; index < static_cast<int>(experts.size()); ++index) {
-    const ExpertKey key = cache.KeyOf(layer, experts[static_cast<size_t>(index)]);
-    cache.Use(key);
-    const uint32_t slot = cache.Find(key);
+    const uint32_t slot = cache.Find(cache.KeyOf(layer, experts[static_cast<size_t>(index)]));
     if (slot == ExpertCache::kNoSlot) {
       misses.push_back(index);
       continue;

@@ -127,7 +127,9 @@ void Combine(const LayerContext& c, bool shared) {
 Status RunExperts(const LayerContext& c, const LayerWeights& w, const LayerWeights* next,
                   ExpertStore& store) {
   const Assignment assignment(c.work.routing, c.tokens, c.work.experts_per_token, c.config.experts);
-  FM_ASSIGN_OR_RETURN(ExpertStream stream, store.Stream(c.layer, assignment.experts));
+  const auto choices = static_cast<size_t>(c.tokens * c.work.experts_per_token);
+  FM_ASSIGN_OR_RETURN(ExpertStream stream, store.Stream(c.layer, assignment.experts,
+                                                        {c.work.routing.chosen.data(), choices}));
   c.Lap(Step::kRequest);
   if (next != nullptr) ExpectExperts(c, c.layer + 1, *next, store);
   c.Lap(Step::kLookahead);

@@ -86,6 +86,21 @@ TEST_P(DeterminismTest, OutputDoesNotDependOnHowItIsComputed) {
   }
 }
 
+TEST_P(DeterminismTest, OutputDoesNotDependOnTheCachePolicy) {
+  const auto engine = Open(path_, options_);
+  ASSERT_NE(engine, nullptr);
+  const LogitRows want = PromptAndSteps(*engine, tokens_, 7);
+  const uint64_t quarter = engine->plan().memory.experts / 4;
+  for (const std::string& policy : CachePolicyNames()) {
+    EngineOptions options = options_;
+    options.cache_policy = CachePolicyFromName(policy).value();
+    const auto streaming = OpenAtFloor(path_, options, quarter);
+    ASSERT_NE(streaming, nullptr);
+    EXPECT_FALSE(streaming->plan().memory.all_resident());
+    EXPECT_SAME_LOGITS(PromptAndSteps(*streaming, tokens_, 7), want) << policy;
+  }
+}
+
 TEST_P(DeterminismTest, PromptMayBeCutAtBlocks) {
   const auto engine = Open(path_, options_);
   ASSERT_NE(engine, nullptr);
