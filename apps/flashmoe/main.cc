@@ -47,6 +47,7 @@ int Main(int argc, char** argv) {
   AddTokenize(app, exit_code);
   AddPrompt(app, exit_code);
   AddSynth(app, exit_code);
+  AddTrace(app, exit_code);
   if (argc == 1) {
     Print(app.help());
   } else if (argv[1][0] != '-' && !HasCommand(app, argv[1])) {
