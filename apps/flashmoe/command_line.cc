@@ -190,10 +190,11 @@ void AddEngineOptions(CLI::App& app, EngineFlags& flags) {
   app.add_option("--io", flags.io, "How experts are read from disk")
       ->check(CLI::IsMember({"auto", "uring", "pread", "mmap"}))
       ->capture_default_str();
-  app.add_option(
-         "--prefetch", flags.prefetch,
-         "Read experts that will probably be wanted while the disk is idle; pays on slow disks")
-      ->check(CLI::IsMember({"on", "off"}))
+  app.add_option("--prefetch", flags.prefetch,
+                 "Read experts that will probably be wanted while the disk is idle; auto: where it "
+                 "is found "
+                 "to pay, by trying")
+      ->check(CLI::IsMember({"auto", "on", "off"}))
       ->capture_default_str();
   flags.cache_policy = CachePolicyName(kDefaultCachePolicy);
   app.add_option("--cache-policy", flags.cache_policy,
@@ -223,7 +224,9 @@ Result<EngineOptions> MakeEngineOptions(const EngineFlags& flags) {
   FM_ASSIGN_OR_RETURN(options.cache_policy, CachePolicyFromName(flags.cache_policy));
   FM_RETURN_IF_ERROR(SelectKernels(flags.isa));
   options.isa = flags.isa;
-  options.prefetch = flags.prefetch == "on";
+  options.prefetch = flags.prefetch == "auto" ? Prefetch::kAuto
+                     : flags.prefetch == "on" ? Prefetch::kOn
+                                              : Prefetch::kOff;
   options.threads = flags.threads;
   options.context = flags.context;
   options.experts_per_token = flags.experts_per_token;
@@ -257,6 +260,7 @@ nlohmann::ordered_json PlanToJson(const EnginePlan& plan) {
           {"dense_bytes", memory.dense},
           {"state_bytes", memory.state},
           {"scratch_bytes", memory.scratch},
+          {"router_copies_bytes", memory.routers},
           {"expert_bytes", memory.experts},
           {"slots", memory.slots},
           {"slots_all", memory.slots_all},

@@ -58,7 +58,8 @@ Result<std::unique_ptr<ModelFile>> OpenRunnableModel(const std::string& model);
 
 // --memory, --threads, --ctx, --io, --prefetch, --cache-policy, --isa, --kv, --experts-per-token.
 struct EngineFlags {
-  std::string model, memory, io = "auto", prefetch = "off", cache_policy, isa = "auto", kv = "auto";
+  std::string model, memory, io = "auto", prefetch = "auto", cache_policy, isa = "auto",
+                             kv = "auto";
   int threads = 0;
   int64_t context = 0;
   int experts_per_token = 0;

@@ -64,6 +64,10 @@ PlanInputs MakeInputs(const Opened& opened, const EngineOptions& options, KvType
   in.slots_all = uint64_t(c.layers) * uint64_t(c.experts);
   in.slots_max = options.slots_max;
   in.chunk_max = options.chunk_max;
+  if (options.prefetch != Prefetch::kOff && options.learning_routers.value_or(true)) {
+    in.routers = AdaptiveRouters::Bytes(c);
+    in.routers_wanted = options.learning_routers.has_value();
+  }
   in.context = options.context;
   in.context_needed = options.context_needed;
   in.context_max = c.context_max;
@@ -77,17 +81,27 @@ Status CheckContext(int64_t context, const EngineOptions& options, int64_t conte
       context < context_max ? "give a larger --ctx" : "shorten the text: the model knows no more");
 }
 
+std::string Guessing(Prefetch prefetch, const MemoryPlan& memory) {
+  if (prefetch == Prefetch::kOff || memory.all_resident()) return "";
+  const std::string who = memory.routers > 0
+                              ? fmt::format("routers that learn ({})", FormatBytes(memory.routers))
+                              : "the next layer's router";
+  return fmt::format("Experts guessed by {} are read ahead{}. ", who,
+                     prefetch == Prefetch::kAuto ? " where that pays" : "");
+}
+
 }  // namespace
 
 std::string EnginePlan::ToString() const {
   std::string text = fmt::format(
       "{} of {}: weights every token uses {}, experts {} ({} of {} resident at once), "
       "state of {} positions {} ({}), scratch {}, program {}. Prompts in chunks of {} tokens. "
-      "Reading by {}, computing with {} on {} thread{}, {} experts a token{}.",
+      "{}Reading by {}, computing with {} on {} thread{}, {} experts a token{}.",
       FormatBytes(memory.total()), FormatBytes(memory.budget), FormatBytes(memory.dense),
       FormatBytes(memory.experts), memory.slots, memory.slots_all, memory.context,
       FormatBytes(memory.state), kv, FormatBytes(memory.scratch), FormatBytes(memory.process),
-      memory.chunk_tokens, reader, kernels, threads, threads == 1 ? "" : "s", experts_per_token,
+      memory.chunk_tokens, Guessing(prefetch, memory), reader, kernels, threads,
+      threads == 1 ? "" : "s", experts_per_token,
       experts_as_trained ? "" : " (NOT as trained: answers differ from the model's)");
   return text;
 }
@@ -110,6 +124,7 @@ Result<std::unique_ptr<Engine>> Engine::Load(std::unique_ptr<ModelFile> file, Te
   plan.kv = Name(kv);
   plan.threads = threads;
   plan.experts_per_token = opened.experts_per_token;
+  plan.prefetch = options.prefetch;
   plan.experts_as_trained = opened.experts_per_token == opened.config.experts_per_token;
 
   ReaderOptions reader;
@@ -118,8 +133,9 @@ Result<std::unique_ptr<Engine>> Engine::Load(std::unique_ptr<ModelFile> file, Te
   StoreOptions store_options;
   store_options.slots = plan.memory.slots;
   store_options.experts_per_token = opened.experts_per_token;
-  store_options.prefetch = options.prefetch;
   store_options.policy = options.cache_policy;
+  store_options.prefetch = options.prefetch != Prefetch::kOff;
+  store_options.wrap_reader = options.wrap_reader;
   FM_ASSIGN_OR_RETURN(std::unique_ptr<ExpertStore> store,
                       ExpertStore::Create(std::move(opened.map.experts), store_options, reader));
   plan.reader = store->reader().name();
@@ -131,6 +147,7 @@ Result<std::unique_ptr<Engine>> Engine::Load(std::unique_ptr<ModelFile> file, Te
   model.context = plan.memory.context;
   model.experts_per_token = opened.experts_per_token;
   model.kv_type = kv;
+  model.lookahead = {.prefetch = options.prefetch, .learn = plan.memory.routers > 0};
   model.cancel = options.cancel;
   engine->model_ = std::make_unique<Model>(std::move(opened.config), std::move(weights),
                                            std::move(store), model);

@@ -30,8 +30,12 @@ struct EngineOptions {
   int64_t context_needed = 0;  // positions the first request will use, if known
   int64_t context_least = 0;   // its prompt: loading fails at once if a session cannot hold it
   ReaderKind io = ReaderKind::kAuto;
-  bool prefetch = false;  // read what will probably be wanted while the disk is idle
   CachePolicyKind cache_policy = kDefaultCachePolicy;
+  // Reads what will probably be wanted while the disk is idle.
+  Prefetch prefetch = Prefetch::kOff;
+  // Guesses by copies of the routers that learn; nullopt: where they take little memory.
+  std::optional<bool> learning_routers;
+  ReaderWrap wrap_reader;     // of experts; for measuring what a slower disk would do
   std::string isa = "auto";   // a kernel table
   std::optional<KvType> kv;   // nullopt: F16, with the scalar table F32
   int experts_per_token = 0;  // 0: as trained; anything else changes what the model computes
@@ -47,6 +51,7 @@ struct EnginePlan {
   int threads = 0;
   int experts_per_token = 0;
   bool experts_as_trained = true;
+  Prefetch prefetch = Prefetch::kOff;
 
   std::string ToString() const;  // one paragraph for a person
 };

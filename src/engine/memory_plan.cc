@@ -18,6 +18,9 @@ constexpr int64_t kContextDefault = 8192;
 constexpr int64_t kContextLeast = 512;
 // For the allocator's own needs, the code of kernels and what grows a little while running.
 constexpr uint64_t kSlack = 1 << 21;
+// Of the memory above one token's experts, what copies of the routers may take: more would cost
+// more hits than better guesses are worth.
+constexpr uint64_t kRoutersShare = 32;
 // Above the smallest budget, where that exceeds what was wished for.
 constexpr uint64_t kWishMargin = 1 << 20;
 
@@ -41,7 +44,7 @@ uint64_t ScratchBytes(const PlanInputs& in, int64_t context, int64_t chunk) {
 // Everything but experts.
 uint64_t Base(const PlanInputs& in, int64_t context, int64_t chunk) {
   return in.process + kSlack + in.dense + StateBytes(in, context) +
-         ScratchBytes(in, context, chunk);
+         ScratchBytes(in, context, chunk) + (in.routers_wanted ? in.routers : 0);
 }
 
 // The smallest budget for this context: short chunks, one token's experts.
@@ -119,7 +122,13 @@ Result<MemoryPlan> MakePlan(const PlanInputs& in) {
   plan.dense = in.dense;
   plan.state = StateBytes(in, plan.context);
   plan.scratch = ScratchBytes(in, plan.context, chunk);
-  const uint64_t left = plan.budget - Base(in, plan.context, chunk);
+  uint64_t left = plan.budget - Base(in, plan.context, chunk);
+  plan.routers = in.routers_wanted ? in.routers : 0;
+  const bool all_fit = left / std::max<uint64_t>(in.slot, 1) >= in.slots_all;
+  if (!in.routers_wanted && !all_fit && in.routers <= (left - floor_experts) / kRoutersShare) {
+    plan.routers = in.routers;
+    left -= in.routers;
+  }
   plan.slots = in.slot == 0 ? in.slots_all : std::min(in.slots_all, left / in.slot);
   if (in.slots_max > 0) plan.slots = std::min(plan.slots, std::max(in.slots_max, in.slots_min));
   plan.experts = plan.slots * in.slot;

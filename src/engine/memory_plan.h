@@ -23,25 +23,27 @@ struct PlanInputs {
   int64_t block_tokens = 0;
   uint64_t scratch_fixed = 0;  // without the part that grows with the context
   uint64_t scratch_per_position = 0;
-  uint64_t slot = 0;           // an expert in memory
-  uint64_t slots_min = 0;      // one token's working set
-  uint64_t slots_all = 0;      // every expert of the model
-  uint64_t slots_max = 0;      // no more than these, if not 0 and not below slots_min
-  int64_t chunk_max = 0;       // likewise, tokens of a chunk
-  int64_t context = 0;         // positions asked for; 0: chosen here
-  int64_t context_needed = 0;  // positions that the request at hand will use, if known
-  int64_t context_max = 0;     // that the model knows
+  uint64_t slot = 0;       // an expert in memory
+  uint64_t slots_min = 0;  // one token's working set
+  uint64_t slots_all = 0;  // every expert of the model
+  uint64_t slots_max = 0;  // no more than these, if not 0 and not below slots_min
+  int64_t chunk_max = 0;   // likewise, tokens of a chunk
+  uint64_t routers = 0;    // copies of the routers, had if they take little of the experts' share
+  bool routers_wanted = false;  // had anyway
+  int64_t context = 0;          // positions asked for; 0: chosen here
+  int64_t context_needed = 0;   // positions that the request at hand will use, if known
+  int64_t context_max = 0;      // that the model knows
 };
 
 struct MemoryPlan {
   uint64_t budget = 0;
   bool budget_given = false;
-  uint64_t process = 0, dense = 0, state = 0, scratch = 0, experts = 0;
+  uint64_t process = 0, dense = 0, state = 0, scratch = 0, routers = 0, experts = 0;
   uint64_t slots = 0, slots_all = 0;
   int64_t context = 0;
   int64_t chunk_tokens = 0;
 
-  uint64_t total() const { return process + dense + state + scratch + experts; }
+  uint64_t total() const { return process + dense + state + scratch + routers + experts; }
   bool all_resident() const { return slots == slots_all; }
 };
 

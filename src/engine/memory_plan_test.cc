@@ -128,6 +128,34 @@ TEST(MemoryPlanTest, MoreMemoryNeverMeansLessOfEverything) {
   EXPECT_TRUE(last.all_resident());
 }
 
+TEST(MemoryPlanTest, CopiesOfRoutersAreHadWhereTheyTakeLittle) {
+  const auto plan_with = [](uint64_t budget, uint64_t routers, bool wanted) {
+    PlanInputs in = Inputs(budget);
+    in.routers = routers;
+    in.routers_wanted = wanted;
+    return MakePlan(in);
+  };
+  const auto roomy = plan_with(6000 * kMb, 42 * kMb, false);
+  ASSERT_TRUE(roomy.has_value());
+  EXPECT_EQ(roomy->routers, 42 * kMb);
+  EXPECT_LE(roomy->total(), 6000 * kMb);
+  EXPECT_LT(roomy->slots, MakePlan(Inputs(6000 * kMb))->slots);
+
+  const auto tight = plan_with(1700 * kMb, 42 * kMb, false);
+  ASSERT_TRUE(tight.has_value());
+  EXPECT_EQ(tight->routers, 0u);
+  EXPECT_EQ(tight->slots, MakePlan(Inputs(1700 * kMb))->slots);
+  EXPECT_EQ(plan_with(1700 * kMb, 42 * kMb, true)->routers, 42 * kMb);
+
+  const auto all = plan_with(14000 * kMb, 42 * kMb, false);
+  EXPECT_TRUE(all->all_resident());
+  EXPECT_EQ(all->routers, 0u) << "there is nothing to guess";
+
+  const auto refused = plan_with(1, 42 * kMb, true);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_GE(NamedBudget(refused.error()), NamedBudget(MakePlan(Inputs(1)).error()) + 41 * kMb);
+}
+
 TEST(MemoryPlanTest, SmallestBudgetIsNamedAndWorks) {
   for (const int64_t context : {0, 1024, 100'000}) {
     for (const uint64_t budget : {uint64_t{1}, 800 * kMb, 1200 * kMb}) {

@@ -1,13 +1,13 @@
-// Which guesses pay. A guess that proves wrong has taken disk time from others and perhaps a slot;
-// so a guess is read only if those of its kind, when not in memory already, have been right often
-// enough lately. Every guess is judged, read or not: what is switched off can come back.
+// Which guesses are likely enough to be read. A wrong one has taken disk time from others and
+// perhaps a slot; so a guess is read only if those of its kind, when not in memory already, have
+// been right often enough lately. Every guess is judged, read or not: what is switched off can come
+// back.
 #pragma once
 
 #include <array>
 
 namespace flashmoe {
 
-// By rank, 0 best, or above by the number of tokens that seem to want the expert.
 inline constexpr int kGuessKinds = 32;
 
 class GuessJudge {
@@ -21,12 +21,6 @@ class GuessJudge {
   }
 
   bool Pays(int kind) const { return right_[static_cast<size_t>(kind)] >= kLeastRate; }
-  bool AnyPays() const {
-    for (const float rate : right_) {
-      if (rate >= kLeastRate) return true;
-    }
-    return false;
-  }
 
  private:
   // A right guess saves at most the time that a wrong one costs: its read.

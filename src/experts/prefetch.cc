@@ -4,20 +4,9 @@
 #include "experts/store_impl.h"
 
 namespace flashmoe {
-namespace {
-
-// Requests between two tries where no kind of guess pays.
-constexpr uint32_t kTryAgain = 256;
-
-}  // namespace
-
-bool ExpertStore::Impl::WantsGuesses(int wanted_layer) {
-  if (!prefetch || cache.held(wanted_layer) == catalog.experts()) return false;
-  if (catalog.pieces(wanted_layer, 0).empty()) return false;
-  if (judge.AnyPays()) return true;
-  if (tries_left-- > 0) return false;
-  tries_left = kTryAgain;
-  return true;
+bool ExpertStore::Impl::WantsGuesses(int wanted_layer) const {
+  return prefetch && cache.held(wanted_layer) < catalog.experts() &&
+         !catalog.pieces(wanted_layer, 0).empty();
 }
 
 void ExpertStore::Impl::Expect(int wanted_layer, std::span<const ExpertGuess> guesses,
@@ -30,9 +19,19 @@ void ExpertStore::Impl::Expect(int wanted_layer, std::span<const ExpertGuess> gu
     FM_CHECK(guess.expert >= 0 && guess.expert < catalog.experts());
     FM_CHECK(guess.kind >= 0 && guess.kind < kGuessKinds);
     const ExpertKey key = cache.KeyOf(wanted_layer, guess.expert);
-    expected.push_back({key, guess.kind, cache.Find(key) == ExpertCache::kNoSlot});
+    const uint32_t slot = cache.Find(key);
+    expected.push_back({key, guess.kind, slot == ExpertCache::kNoSlot});
+    KeepGuessed(slot, guess.kind);
   }
   SubmitGuesses();
+}
+
+// Lest one guess should push out another.
+void ExpertStore::Impl::KeepGuessed(uint32_t slot, int kind) {
+  if (slot == ExpertCache::kNoSlot || !cache.resident(slot) || !judge.Pays(kind)) return;
+  if (guessed.size() >= guesses_held_max) return;
+  cache.Pin(slot);
+  guessed.push_back(slot);
 }
 
 // Called with `experts` set and `seen` marking them.
@@ -63,6 +62,12 @@ void ExpertStore::Impl::SubmitGuesses() {
     submitted = true;
   }
   if (submitted) reader->Flush();
+}
+
+void ExpertStore::Impl::Poll() {
+  if (expected_layer < 0) return;
+  if (arriving > 0) Collect(/*wait=*/false);
+  SubmitGuesses();
 }
 
 // Of a guess that has been asked for, the request now holds the pin if it is on its way.

@@ -22,7 +22,6 @@ TEST(GuessJudgeTest, BelievesAtFirstThenWhatItSees) {
   for (int i = 0; i < 100; ++i) judge.Note(0, false);
   EXPECT_FALSE(judge.Pays(0));
   EXPECT_TRUE(judge.Pays(1));
-  EXPECT_TRUE(judge.AnyPays());
   for (int i = 0; i < 100; ++i) judge.Note(0, i % 10 != 0);
   EXPECT_TRUE(judge.Pays(0)) << "what is switched off can come back";
 }
@@ -116,6 +115,43 @@ TEST_F(PrefetchTest, NoMoreThanSoManyAtOnce) {
   Open(40, {.latency_s = 0.05});
   Expect(0, {0, 1, 2, 3, 4, 5, 6, 7}, /*at_once=*/2);
   EXPECT_EQ(store_->stats().guesses_read, 2u);
+}
+
+TEST_F(PrefetchTest, PollingGoesOnReading) {
+  Open(40);
+  Expect(0, {0, 1, 2, 3, 4, 5}, /*at_once=*/2);
+  for (int i = 0; i < 1000 && store_->stats().guesses_read < 6; ++i) {
+    Idle();
+    store_->Poll();
+  }
+  EXPECT_EQ(store_->stats().guesses_read, 6u);
+  EXPECT_EQ(store_->stats().wait_s, 0) << "without waiting";
+}
+
+TEST_F(PrefetchTest, AGuessDoesNotPushOutAnother) {
+  Open(12);  // the floor: three a layer
+  for (const int layer : kLayersWithExperts) EXPECT_TRUE(Run(layer, {0, 1, 2}));
+  Expect(3, {7, 0, 1});  // the layer's oldest is one of them
+  Idle();
+  store_->Poll();
+  EXPECT_TRUE(Run(3, {7, 0, 1}));
+  EXPECT_EQ(store_->stats().bytes_guessed, 17'001u);
+  EXPECT_EQ(store_->stats().hits, 3u);
+}
+
+TEST_F(PrefetchTest, AReaderMayBePutInFront) {
+  int wrapped = 0;
+  const StoreOptions options = {.slots = 12,
+                                .experts_per_token = kPerToken,
+                                .wrap_reader = [&](std::unique_ptr<AsyncReader> reader) {
+                                  ++wrapped;
+                                  return std::make_unique<SimReader>(std::move(reader),
+                                                                     SimOptions{});
+                                }};
+  auto store = ExpertStore::Create(experts_.Catalog(), options, ReaderOptions{});
+  ASSERT_TRUE(store.has_value());
+  EXPECT_EQ(wrapped, 1);
+  EXPECT_EQ((*store)->reader().name(), "simulated");
 }
 
 TEST_F(PrefetchTest, GuessesExpireAndGiveTheirSlotsBack) {

@@ -97,6 +97,7 @@ Result<std::unique_ptr<ExpertStore>> ExpertStore::Create(ExpertCatalog catalog,
   ReaderOptions reader_options = reader;
   reader_options.buffers = impl->memory.span();
   FM_ASSIGN_OR_RETURN(impl->reader, MakeReader(reader_options));
+  if (options.wrap_reader) impl->reader = options.wrap_reader(std::move(impl->reader));
   return std::unique_ptr<ExpertStore>(new ExpertStore(std::move(impl)));
 }
 
@@ -119,11 +120,13 @@ Result<ExpertStream> ExpertStore::Stream(int layer, std::span<const int> experts
   return ExpertStream(this);
 }
 
-bool ExpertStore::WantsGuesses(int layer) { return impl_->WantsGuesses(layer); }
+bool ExpertStore::WantsGuesses(int layer) const { return impl_->WantsGuesses(layer); }
 
 void ExpertStore::Expect(int layer, std::span<const ExpertGuess> guesses, int at_once) {
   impl_->Expect(layer, guesses, at_once);
 }
+
+void ExpertStore::Poll() { impl_->Poll(); }
 
 const ExpertCatalog& ExpertStore::catalog() const { return impl_->catalog; }
 const AsyncReader& ExpertStore::reader() const { return *impl_->reader; }

@@ -16,7 +16,7 @@
 // Between requests the store may be told what will probably be asked for next (Expect()). Such
 // guesses are read while the disk has nothing else to do and a few at a time, so that a demanded
 // read hardly waits for them; they expire with the next request. Only guesses of a kind that has
-// proved right are read (experts/guess_judge.h).
+// proved right are read (experts/guess_judge.h); experts guessed that are in memory stay there.
 //
 // What stays in memory: what the policy holds worth most (experts/policy.h), over all layers, but
 // each layer keeps experts_per_token whatever the others need (experts/cache.h). So a request for
@@ -26,6 +26,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -80,11 +81,15 @@ class ExpertCatalog {
   std::vector<Layer> extents_;
 };
 
+using ReaderWrap = std::function<std::unique_ptr<AsyncReader>(std::unique_ptr<AsyncReader>)>;
+
 struct StoreOptions {
   uint64_t slots = 0;  // >= MinSlots(catalog, experts_per_token); more than all experts are cut
   int experts_per_token = 0;
   bool prefetch = true;  // false: Expect() does nothing
   CachePolicyKind policy = kDefaultCachePolicy;
+  // Puts another reader in front, e.g. one that behaves like a slower disk. May be empty.
+  ReaderWrap wrap_reader = {};
 };
 
 // An expert that will probably be asked for. Guesses of one kind are right equally often: those of
@@ -157,15 +162,17 @@ class ExpertStore {
   Result<ExpertStream> Stream(int layer, std::span<const int> experts,
                               std::span<const int32_t> chosen = {});
 
-  // Whether telling what `layer` will need is worth the trouble of finding it out: prefetching is
-  // on, the layer is not all in memory, and guesses have been right (now and then it is tried
-  // again).
-  bool WantsGuesses(int layer);
+  // Whether there is a use for guesses about `layer`: prefetching is on and the layer is not all in
+  // memory.
+  bool WantsGuesses(int layer) const;
 
   // What the next request for `layer` will probably want: distinct, likeliest first. Takes the
   // place of what was expected before. `at_once`: guesses that may be on their way at a time.
   // REQUIRES: expert and kind in range.
   void Expect(int layer, std::span<const ExpertGuess> guesses, int at_once);
+
+  // Goes on reading guesses. For between requests, where much is computed; costs next to nothing.
+  void Poll();
 
   const ExpertCatalog& catalog() const;
   const AsyncReader& reader() const;

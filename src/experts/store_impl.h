@@ -25,12 +25,14 @@ struct ExpertStore::Impl {
   void End();
 
   // Guesses (prefetch.cc).
-  bool WantsGuesses(int wanted_layer);
+  bool WantsGuesses(int wanted_layer) const;
   void Expect(int wanted_layer, std::span<const ExpertGuess> guesses, int at_once);
-  void Judge();                             // what was expected, by the request that is beginning
-  void SubmitGuesses();                     // as the disk is idle
-  void ReleaseGuesses();                    // unpins those that are there, forgets the others
-  void UseGuess(uint32_t slot, int index);  // of the request, if a guess filled the slot
+  void Poll();
+  void KeepGuessed(uint32_t slot, int kind);  // if it is in memory
+  void Judge();                               // what was expected, by the request that is beginning
+  void SubmitGuesses();                       // as the disk is idle
+  void ReleaseGuesses();                      // unpins those that are there, forgets the others
+  void UseGuess(uint32_t slot, int index);    // of the request, if a guess filled the slot
   void GuessArrived(uint32_t slot);
 
   Status CheckRequest(int layer, std::span<const int> experts);
@@ -99,7 +101,6 @@ struct ExpertStore::Impl {
   size_t next_expected = 0;
   size_t guesses_at_once = 0;
   std::vector<uint32_t> guessed;  // slots that guesses hold pinned: arriving or resident
-  uint32_t tries_left = 0;        // until guessing is tried again
 };
 
 }  // namespace flashmoe

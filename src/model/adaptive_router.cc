@@ -6,6 +6,8 @@
 
 #include "base/check.h"
 #include "model/linear.h"
+#include "model/router.h"
+#include "tensor/half.h"
 
 namespace flashmoe {
 namespace {
@@ -14,23 +16,12 @@ namespace {
 // 0.5 the middle one predicts best.
 constexpr float kRate = 0.3f;
 
-Matrix View(const std::vector<float>& router, int64_t experts, int64_t hidden) {
-  return {.type = DType::kF32,
-          .rows = experts,
-          .cols = hidden,
-          .data = reinterpret_cast<const std::byte*>(router.data()),
-          .row_bytes = hidden * static_cast<int64_t>(sizeof(float))};
-}
+// The multiples of this, modulo 2^32, are spread evenly however many are taken.
+constexpr uint32_t kGoldenRatio = 0x9e3779b9;
 
-// The experts with the largest logits. NaN is never better.
-void BestExperts(std::span<const float> logits, std::span<int32_t> best) {
-  size_t listed = 0;
-  for (size_t e = 0; e < logits.size(); ++e) {
-    if (listed == best.size() && !(logits[e] > logits[best[listed - 1]])) continue;
-    size_t at = listed < best.size() ? listed++ : listed - 1;
-    for (; at > 0 && logits[e] > logits[best[at - 1]]; --at) best[at] = best[at - 1];
-    best[at] = static_cast<int32_t>(e);
-  }
+// To bfloat16, up or down by chance (2^32 is one), so that it is right on average.
+uint16_t RoundByChance(float value, uint32_t chance) {
+  return static_cast<uint16_t>((BitsFromFloat(value) + (chance >> 16)) >> 16);
 }
 
 float Mean(std::span<const float> x) {
@@ -48,6 +39,7 @@ AdaptiveRouters::AdaptiveRouters(const ModelConfig& config, std::span<const Laye
       experts_(config.experts),
       corrected_(2 * static_cast<size_t>(config.experts_per_token)),
       eps_(config.rms_eps),
+      row_(static_cast<size_t>(config.hidden)),
       layers_(layers.size()) {
   for (size_t i = 0; i < layers.size(); ++i) {
     const Matrix& router = layers[i].router;
@@ -56,7 +48,8 @@ AdaptiveRouters::AdaptiveRouters(const ModelConfig& config, std::span<const Laye
     layer.norm = layers[i].moe_norm;
     layer.router.resize(static_cast<size_t>(experts_ * hidden_));
     for (int64_t e = 0; e < experts_; ++e) {
-      kernels.dequantize_row(router, e, layer.router.data() + e * hidden_);
+      kernels.dequantize_row(router, e, row_.data());
+      std::ranges::transform(row_, layer.router.begin() + e * hidden_, F32ToBf16);
     }
     layer.input.reserve(static_cast<size_t>(hidden_));
     layer.logits.resize(static_cast<size_t>(experts_));
@@ -68,8 +61,17 @@ uint64_t AdaptiveRouters::Bytes(const ModelConfig& config) {
   const auto hidden = static_cast<uint64_t>(config.hidden);
   const auto experts = static_cast<uint64_t>(config.experts);
   const auto guesses = 2 * static_cast<uint64_t>(config.experts_per_token);
-  return static_cast<uint64_t>(config.layers) * sizeof(float) *
-         (experts * hidden + hidden + experts + guesses);
+  const uint64_t layer =
+      experts * hidden * sizeof(uint16_t) + (hidden + experts + guesses) * sizeof(float);
+  return static_cast<uint64_t>(config.layers) * layer + hidden * sizeof(float);
+}
+
+Matrix AdaptiveRouters::View(const Layer& layer) const {
+  return {.type = DType::kBF16,
+          .rows = experts_,
+          .cols = hidden_,
+          .data = reinterpret_cast<const std::byte*>(layer.router.data()),
+          .row_bytes = hidden_ * static_cast<int64_t>(sizeof(uint16_t))};
 }
 
 void AdaptiveRouters::Predict(ThreadPool& pool, int layer, std::span<const float> x,
@@ -80,8 +82,7 @@ void AdaptiveRouters::Predict(ThreadPool& pool, int layer, std::span<const float
   at.input.resize(x.size());
   kernels_.rms_norm(x.data(), at.norm, eps_, hidden_, at.input.data());
   const Activations input{.n = 1, .cols = hidden_, .f32 = at.input.data()};
-  const std::array projection = {
-      Projection{View(at.router, experts_, hidden_), at.logits.data(), experts_}};
+  const std::array projection = {Projection{View(at), at.logits.data(), experts_}};
   Project(kernels_, pool, input, projection);
   BestExperts(at.logits, best);
   at.best.assign(best.begin(),
@@ -98,8 +99,7 @@ void AdaptiveRouters::Learn(int layer, std::span<const float> logits,
     const auto correct = [&](int32_t e) {
       const float error =
           logits[static_cast<size_t>(e)] - at.logits[static_cast<size_t>(e)] - shift;
-      kernels_.axpy(kRate * error / power, at.input.data(), hidden_,
-                    at.router.data() + e * hidden_);
+      Correct(at, e, kRate * error / power);
     };
     for (const int32_t e : chosen) correct(e);
     for (const int32_t e : at.best) {
@@ -107,6 +107,18 @@ void AdaptiveRouters::Learn(int layer, std::span<const float> logits,
     }
   }
   at.input.clear();
+}
+
+void AdaptiveRouters::Correct(Layer& layer, int32_t row, float factor) {
+  if (!std::isfinite(factor)) return;
+  uint16_t* weights = layer.router.data() + row * hidden_;
+  kernels_.dequantize_row(View(layer), row, row_.data());
+  kernels_.axpy(factor, layer.input.data(), hidden_, row_.data());
+  const float* exact = row_.data();
+  for (int64_t i = 0; i < hidden_; ++i) {
+    weights[i] = RoundByChance(exact[i], chance_ + static_cast<uint32_t>(i) * kGoldenRatio);
+  }
+  chance_ += static_cast<uint32_t>(hidden_) * kGoldenRatio;
 }
 
 }  // namespace flashmoe

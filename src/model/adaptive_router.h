@@ -4,7 +4,8 @@
 // (docs/decisions/0008-learning-routers.md).
 //
 // Normalised least mean squares towards the logits that the router then gives, on the rows that
-// matter: the experts chosen and those guessed instead.
+// matter: the experts chosen and those guessed instead. The copies are bfloat16, rounded by chance
+// after a correction: rounded to the nearest, small corrections would all be lost.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +26,7 @@ class AdaptiveRouters {
   // `layers`: with norms and routers; the norms are kept by address and must outlive this.
   AdaptiveRouters(const ModelConfig& config, std::span<const LayerWeights> layers,
                   const KernelTable& kernels);
-  // What the copies take: layers * experts * H floats and a little.
+  // What the copies take: layers * experts * H halves and a little.
   static uint64_t Bytes(const ModelConfig& config);
 
   // x [H]: the residual stream now. best: the experts that `layer` will choose, best first, the
@@ -39,16 +40,22 @@ class AdaptiveRouters {
  private:
   struct Layer {
     const float* norm = nullptr;
-    std::vector<float> router;  // [experts, H]
-    std::vector<float> input;   // [H] of the last prediction; empty: none
-    std::vector<float> logits;  // [experts]
-    std::vector<int32_t> best;  // guesses to correct
+    std::vector<uint16_t> router;  // [experts, H] bfloat16
+    std::vector<float> input;      // [H] of the last prediction; empty: none
+    std::vector<float> logits;     // [experts]
+    std::vector<int32_t> best;     // guesses to correct
   };
+
+  Matrix View(const Layer& layer) const;
+  // row += factor * input, rounded by chance.
+  void Correct(Layer& layer, int32_t row, float factor);
 
   const KernelTable& kernels_;
   const int64_t hidden_, experts_;
   const size_t corrected_;  // guesses that are corrected
   const float eps_;
+  std::vector<float> row_;  // [H]
+  uint32_t chance_ = 0;     // of the next rounding
   std::vector<Layer> layers_;
 };
 

@@ -9,6 +9,8 @@
 #include <optional>
 #include <random>
 
+#include "tensor/half.h"
+
 namespace flashmoe {
 namespace {
 
@@ -23,7 +25,7 @@ class AdaptiveRouterTest : public testing::Test {
     config_.hidden = kHidden;
     config_.experts = kExperts;
     config_.experts_per_token = kChosen;
-    for (float& w : router_) w = normal_(random_);
+    for (float& w : router_) w = Bf16ToF32(F32ToBf16(normal_(random_)));  // as the copies have it
     LayerWeights layer;
     layer.moe_norm = norm_.data();
     layer.router = {DType::kF32, kExperts, kHidden, reinterpret_cast<std::byte*>(router_.data()),
@@ -133,7 +135,7 @@ TEST_F(AdaptiveRouterTest, SurvivesNaN) {
 
 TEST_F(AdaptiveRouterTest, CountsItsMemory) {
   EXPECT_EQ(AdaptiveRouters::Bytes(config_),
-            2u * 4 * (kExperts * kHidden + kHidden + kExperts + 2 * kChosen));
+            2u * (2 * kExperts * kHidden + 4 * (kHidden + kExperts + 2 * kChosen)) + 4 * kHidden);
 }
 
 }  // namespace

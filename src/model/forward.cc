@@ -7,7 +7,6 @@
 #include "model/attention.h"
 #include "model/delta_net.h"
 #include "model/layer_context.h"
-#include "model/lookahead.h"
 #include "model/model.h"
 #include "model/moe.h"
 #include "model/router.h"
@@ -34,7 +33,8 @@ Model::Model(ModelConfig config, Weights weights, std::unique_ptr<ExpertStore> s
       pool_(options.threads),
       work_(config_, options.chunk_tokens, options.context, options.experts_per_token,
             options.threads),
-      clock_(config_.layers) {}
+      clock_(config_.layers),
+      lookahead_(config_, weights_.layers(), *options_.kernels, *store_, options_.lookahead) {}
 
 StateShape Model::Shape(const ModelConfig& config, int64_t context, KvType kv_type) {
   StateShape shape;
@@ -66,7 +66,7 @@ Status Model::Forward(std::span<const int32_t> tokens, SequenceState& state,
   if (observer != nullptr) observer->OnEmbedding(Rows(work_.x));
   PrepareRotary(context);
   clock_.Lap(Step::kEmbedding);
-  ExpectExperts(context, 0, weights_.layers()[0], *store_);
+  lookahead_.BeginPass(context);
   clock_.Lap(Step::kLookahead);
   for (; context.layer < config_.layers; ++context.layer) {
     FM_RETURN_IF_ERROR(RunLayer(context, state, observer));
@@ -74,12 +74,13 @@ Status Model::Forward(std::span<const int32_t> tokens, SequenceState& state,
   NormRows(context, weights_.final_norm(), work_.normed.data());
   clock_.Lap(Step::kNorms);
   clock_.EndPass(tokens_);
+  lookahead_.EndPass(context);
   if (observer != nullptr) observer->OnFinalNorm(Rows(work_.normed));
   state.Advance(tokens_);
   return {};
 }
 
-// A block of tokens at a time: mixers need many floats for each.
+// A block of tokens at a time: mixers need many floats for each. Meanwhile guesses are read.
 void Model::RunMixer(const LayerContext& c, const LayerWeights& w, SequenceState& state) {
   LayerContext block = c;
   for (block.first = 0; block.first < tokens_; block.first += block.tokens) {
@@ -92,6 +93,7 @@ void Model::RunMixer(const LayerContext& c, const LayerWeights& w, SequenceState
     } else {
       RunDeltaNet(block, *w.delta_net, state);
     }
+    store_->Poll();
   }
 }
 
@@ -116,9 +118,7 @@ Status Model::RunLayer(LayerContext& c, SequenceState& state, ForwardObserver* o
     observer->OnRouting(c.layer, {work_.routing.chosen.data(), choices},
                         {work_.routing.weights.data(), choices});
   }
-  const LayerWeights* next =
-      c.layer + 1 < config_.layers ? &weights_.layers()[c.layer + 1] : nullptr;
-  FM_RETURN_IF_ERROR(RunExperts(c, w, next, *store_));
+  FM_RETURN_IF_ERROR(RunExperts(c, w, *store_, lookahead_));
   if (observer != nullptr) observer->OnExperts(c.layer, Rows(work_.mixed));
   AddMixed(c);
   c.Lap(Step::kNorms);

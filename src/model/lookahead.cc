@@ -2,81 +2,131 @@
 
 #include <algorithm>
 #include <array>
-#include <vector>
+#include <limits>
 
+#include "base/clock.h"
 #include "experts/guess_judge.h"
 #include "model/linear.h"
+#include "model/router.h"
 
 namespace flashmoe {
 namespace {
 
-constexpr int kRanks = kGuessKinds / 2;  // kinds of one token's guesses; the rest are by count
+// Kinds of guesses: one token's by rank; those for the first layer, which are made from the
+// embedding alone, apart; many tokens'.
+constexpr int kRanks = 15;
+constexpr int kFirstLayerKind = kRanks;
+constexpr int kManyKind = 2 * kRanks;
+static_assert(kManyKind < kGuessKinds);
+
 // Reads of guesses on their way at once. One token's are often wrong, so that a demanded read
-// should not have to wait long; what many tokens want is nearly sure.
-constexpr int kAtOnceForOne = 4;
+// should not have to wait long: of 1, 2, 3, 4 and 8, two were best. What many tokens want is nearly
+// sure.
+constexpr int kAtOnceForOne = 2;
 constexpr int kAtOnceForMany = 64;
 
-// The experts with the largest logits, best first, the lower index on a tie; NaN is never better.
-void BestExperts(std::span<const float> logits, std::span<int32_t> best) {
-  size_t listed = 0;
-  for (size_t e = 0; e < logits.size(); ++e) {
-    if (listed == best.size() && !(logits[e] > logits[best[listed - 1]])) continue;
-    size_t at = listed < best.size() ? listed++ : listed - 1;
-    for (; at > 0 && logits[e] > logits[best[at - 1]]; --at) best[at] = best[at - 1];
-    best[at] = static_cast<int32_t>(e);
-  }
-}
+// Many tokens want nearly all experts from this share on: then at most so few are read for nothing.
+constexpr double kNearlyAll = 0.95;
+// One in so many layers is not read ahead, to see what there is to save.
+constexpr uint32_t kProbe = 8;
 
-// One token: beyond the k experts that it would choose, as many again, each rank a kind.
-std::vector<ExpertGuess> RankedGuesses(std::span<const int32_t> best) {
-  std::vector<ExpertGuess> guesses;
-  for (size_t rank = 0; rank < best.size(); ++rank) {
-    guesses.push_back({best[rank], std::min(static_cast<int>(rank), kRanks - 1)});
-  }
-  return guesses;
-}
-
-// Many tokens: what most of them would choose first; each count a kind.
-std::vector<ExpertGuess> CountedGuesses(std::span<const int32_t> chosen, int experts) {
-  std::vector<int> count(static_cast<size_t>(experts), 0);
-  for (const int32_t expert : chosen) ++count[static_cast<size_t>(expert)];
-  std::vector<ExpertGuess> guesses;
-  for (int expert = 0; expert < experts; ++expert) {
-    const int tokens = count[static_cast<size_t>(expert)];
-    if (tokens > 0) guesses.push_back({expert, kRanks + std::min(tokens, kRanks) - 1});
-  }
-  std::stable_sort(guesses.begin(), guesses.end(),
-                   [](const ExpertGuess& a, const ExpertGuess& b) { return a.kind > b.kind; });
-  return guesses;
+// Experts that were not in memory by themselves.
+uint64_t Missing(const StoreStats& stats) {
+  return stats.requests - stats.hits + stats.guesses_in_time;
 }
 
 }  // namespace
 
-void ExpectExperts(const LayerContext& c, int layer, const LayerWeights& w, ExpertStore& store) {
-  if (!store.WantsGuesses(layer)) return;
-  const int experts = c.config.experts;
-  const int k = c.work.experts_per_token;
-  const int ranks = c.tokens == 1 ? std::min(2 * k, experts) : k;
+Lookahead::Lookahead(const ModelConfig& config, std::span<const LayerWeights> layers,
+                     const KernelTable& kernels, ExpertStore& store,
+                     const LookaheadOptions& options)
+    : layers_(layers),
+      store_(store),
+      prefetch_(options.prefetch),
+      all_from_tokens_(std::numeric_limits<int64_t>::max()) {
+  if (options.learn) routers_.emplace(config, layers, kernels);
+}
 
+void Lookahead::BeginPass(const LayerContext& c) {
+  if (prefetch_ == Prefetch::kOff) return;
+  begin_s_ = NowSeconds();
+  begin_ = store_.stats();
+  guessing_ = c.tokens == 1 && (prefetch_ == Prefetch::kOn || guard_.Guesses());
+  if (guessing_) ++tokens_guessed_;
+  measured_ = false;
+  ahead_ = c.tokens >= all_from_tokens_ && (prefetch_ == Prefetch::kOn || share_.worth_saving());
+  if (ahead_) ExpectAll(0);
+  // The router itself was never shown an embedding; a copy learns to read it.
+  if (guessing_ && routers_) GuessForOne(c, 0);
+}
+
+void Lookahead::EndPass(const LayerContext& c) {
+  if (prefetch_ != Prefetch::kAuto || c.tokens > 1) return;
+  const StoreStats& end = store_.stats();
+  guard_.Note({.seconds = NowSeconds() - begin_s_,
+               .waited_s = end.wait_s - begin_.wait_s,
+               .missing = static_cast<double>(Missing(end) - Missing(begin_))});
+}
+
+void Lookahead::AfterRequest(const LayerContext& c, int64_t wanted) {
+  if (prefetch_ == Prefetch::kOff) return;
+  if (c.tokens > 1) return ReadAhead(c, wanted);
+  if (!guessing_) return;
+  const auto chosen = std::span(c.work.routing.chosen).first(size_t(c.work.experts_per_token));
+  if (routers_) routers_->Learn(c.layer, c.work.routing.raw_logits, chosen);
+  if (c.layer + 1 < c.config.layers) GuessForOne(c, c.layer + 1);
+}
+
+// Beyond the k experts that the token would choose, as many again: the judge of kinds says how many
+// of them are read.
+void Lookahead::GuessForOne(const LayerContext& c, int layer) {
+  if (!store_.WantsGuesses(layer)) return;
+  best_.resize(static_cast<size_t>(std::min(2 * c.work.experts_per_token, c.config.experts)));
+  if (routers_) {
+    routers_->Predict(c.pool, layer, std::span(c.work.x).first(size_t(c.config.hidden)), best_);
+  } else {
+    PlainBest(c, layer, best_);
+  }
+  guesses_.clear();
+  for (size_t rank = 0; rank < best_.size(); ++rank) {
+    const int kind = std::min(static_cast<int>(rank), kRanks - 1);
+    guesses_.push_back({best_[rank], layer == 0 ? kFirstLayerKind + kind : kind});
+  }
+  store_.Expect(layer, guesses_, kAtOnceForOne);
+}
+
+void Lookahead::PlainBest(const LayerContext& c, int layer, std::span<int32_t> best) {
+  const LayerWeights& w = layers_[static_cast<size_t>(layer)];
   NormRows(c, w.moe_norm, c.work.mixed.data());
-  const std::array type = {w.router.type};
-  const Activations& x =
-      c.work.gathered.Set(c.kernels, c.pool, c.work.mixed.data(), c.tokens, c.config.hidden, type);
+  const Activations x{.n = 1, .cols = c.config.hidden, .f32 = c.work.mixed.data()};
+  const int experts = c.config.experts;
   const std::array projection = {Projection{w.router, c.work.routing.logits.data(), experts}};
   Project(c.kernels, c.pool, x, projection);
+  BestExperts(std::span(c.work.routing.logits).first(static_cast<size_t>(experts)), best);
+}
 
-  std::vector<int32_t> best(static_cast<size_t>(c.tokens * ranks));
-  c.pool.ParallelFor(c.tokens, 8, [&](int64_t begin, int64_t end) {
-    for (int64_t t = begin; t < end; ++t) {
-      BestExperts({c.work.routing.logits.data() + t * experts, static_cast<size_t>(experts)},
-                  {best.data() + t * ranks, static_cast<size_t>(ranks)});
-    }
-  });
-  if (c.tokens == 1) {
-    store.Expect(layer, RankedGuesses(best), kAtOnceForOne);
-  } else {
-    store.Expect(layer, CountedGuesses(best, experts), kAtOnceForMany);
+void Lookahead::ReadAhead(const LayerContext& c, int64_t wanted) {
+  // The time since the last request was spent on the layer before, of which that request was.
+  const double now_s = NowSeconds(), waited_s = store_.stats().wait_s;
+  if (measured_) share_.Note(now_s - last_s_, waited_s - last_waited_s_);
+  last_s_ = now_s;
+  last_waited_s_ = waited_s;
+  measured_ = !ahead_;
+  ahead_ = false;
+  if (static_cast<double>(wanted) < kNearlyAll * c.config.experts) return;
+  all_from_tokens_ = std::min(all_from_tokens_, c.tokens);
+  if (c.layer + 1 == c.config.layers) return;
+  ahead_ = prefetch_ == Prefetch::kOn || (share_.worth_saving() && ++layers_seen_ % kProbe != 0);
+  if (ahead_) ExpectAll(c.layer + 1);
+}
+
+void Lookahead::ExpectAll(int layer) {
+  if (!store_.WantsGuesses(layer)) return;
+  guesses_.clear();
+  for (int expert = 0; expert < store_.catalog().experts(); ++expert) {
+    guesses_.push_back({expert, kManyKind});
   }
+  store_.Expect(layer, guesses_, kAtOnceForMany);
 }
 
 }  // namespace flashmoe

@@ -12,14 +12,13 @@
 #include "experts/store.h"
 #include "kernels/kernels.h"
 #include "model/config.h"
+#include "model/lookahead.h"
 #include "model/step_times.h"
 #include "model/weights.h"
 #include "model/workspace.h"
 #include "state/sequence_state.h"
 
 namespace flashmoe {
-
-struct LayerContext;  // model/layer_context.h
 
 // Looks into a forward pass; for tests and traces. All spans are valid during the call only.
 class ForwardObserver {
@@ -43,6 +42,7 @@ struct ModelOptions {
   int64_t context = 0;        // most positions of a sequence
   int experts_per_token = 0;
   KvType kv_type = KvType::kF16;
+  LookaheadOptions lookahead;
   const CancelFlag* cancel = nullptr;  // looked at before every layer; may be null
 };
 
@@ -69,6 +69,7 @@ class Model {
   const Weights& weights() const { return weights_; }
   ExpertStore& store() { return *store_; }
   StepClock& clock() { return clock_; }
+  const Lookahead& lookahead() const { return lookahead_; }
 
  private:
   Status RunLayer(LayerContext& context, SequenceState& state, ForwardObserver* observer);
@@ -82,6 +83,7 @@ class Model {
   ThreadPool pool_;
   Workspace work_;
   StepClock clock_;
+  Lookahead lookahead_;
   int64_t tokens_ = 0;  // of the last pass
 };
 

@@ -5,8 +5,6 @@
 #include <cmath>
 #include <cstring>
 
-#include "model/lookahead.h"
-
 namespace flashmoe {
 namespace {
 
@@ -124,14 +122,14 @@ void Combine(const LayerContext& c, bool shared) {
 
 }  // namespace
 
-Status RunExperts(const LayerContext& c, const LayerWeights& w, const LayerWeights* next,
-                  ExpertStore& store) {
+Status RunExperts(const LayerContext& c, const LayerWeights& w, ExpertStore& store,
+                  Lookahead& lookahead) {
   const Assignment assignment(c.work.routing, c.tokens, c.work.experts_per_token, c.config.experts);
   const auto choices = static_cast<size_t>(c.tokens * c.work.experts_per_token);
   FM_ASSIGN_OR_RETURN(ExpertStream stream, store.Stream(c.layer, assignment.experts,
                                                         {c.work.routing.chosen.data(), choices}));
   c.Lap(Step::kRequest);
-  if (next != nullptr) ExpectExperts(c, c.layer + 1, *next, store);
+  lookahead.AfterRequest(c, std::ssize(assignment.experts));
   c.Lap(Step::kLookahead);
 
   const bool shared = w.shared_gate.rows > 0;

@@ -4,6 +4,7 @@
 #include "base/status.h"
 #include "experts/store.h"
 #include "model/layer_context.h"
+#include "model/lookahead.h"
 #include "model/weights.h"
 
 namespace flashmoe {
@@ -14,9 +15,8 @@ namespace flashmoe {
 // Reads for missing experts are in flight before anything is computed; each expert is computed once
 // for all tokens that chose it, when its bytes have arrived. What they yield is combined in rank
 // order, so that the result does not depend on the order of arrival. While they are computed, the
-// disk turns to what the layer `next` (null: there is none) will probably want. An error of the
-// store leaves work.mixed undefined.
-Status RunExperts(const LayerContext& c, const LayerWeights& w, const LayerWeights* next,
-                  ExpertStore& store);
+// disk turns to what `lookahead` guesses. An error of the store leaves work.mixed undefined.
+Status RunExperts(const LayerContext& c, const LayerWeights& w, ExpertStore& store,
+                  Lookahead& lookahead);
 
 }  // namespace flashmoe

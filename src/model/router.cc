@@ -1,5 +1,6 @@
 #include "model/router.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
@@ -42,6 +43,9 @@ void Route(const LayerContext& c, const LayerWeights& w) {
       c.work.input.Set(c.kernels, c.pool, c.work.normed.data(), c.tokens, c.config.hidden, type);
   const std::array projection = {Projection{w.router, routing.logits.data(), experts}};
   Project(c.kernels, c.pool, x, projection);
+  if (c.tokens == 1) {
+    std::copy_n(routing.logits.begin(), experts, routing.raw_logits.begin());
+  }
 
   c.pool.ParallelFor(c.tokens, 8, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
@@ -51,6 +55,16 @@ void Route(const LayerContext& c, const LayerWeights& w) {
                  routing.weights.data() + t * k);
     }
   });
+}
+
+void BestExperts(std::span<const float> logits, std::span<int32_t> best) {
+  size_t listed = 0;
+  for (size_t e = 0; e < logits.size(); ++e) {
+    if (listed == best.size() && !(logits[e] > logits[best[listed - 1]])) continue;
+    size_t at = listed < best.size() ? listed++ : listed - 1;
+    for (; at > 0 && logits[e] > logits[best[at - 1]]; --at) best[at] = best[at - 1];
+    best[at] = static_cast<int32_t>(e);
+  }
 }
 
 }  // namespace flashmoe

@@ -73,5 +73,17 @@ TEST_F(RouterTest, DamagedLogitsStillGiveDistinctExperts) {
   EXPECT_THAT(r.chosen, ElementsAre(0, 1, 2));
 }
 
+TEST_F(RouterTest, KeepsTheLogitsOfOneToken) {
+  const Routing& r = RouteLogits({{6, 1, 5, 2, 4, 3}}, 2);
+  EXPECT_THAT(r.raw_logits, ElementsAre(6, 1, 5, 2, 4, 3));
+}
+
+TEST(BestExpertsTest, LargestFirstTheLowerIndexOnATie) {
+  const std::vector<float> logits = {1, 3, 3, 2, -1, kNan};
+  std::vector<int32_t> best(4);
+  BestExperts(logits, best);
+  EXPECT_THAT(best, ElementsAre(1, 2, 3, 0));
+}
+
 }  // namespace
 }  // namespace flashmoe

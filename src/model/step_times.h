@@ -19,7 +19,7 @@ enum class Step : uint8_t {
   kDeltaNet,      // delta net layers' mixers
   kRouter,        // choosing experts
   kRequest,       // grouping tokens by expert, starting reads
-  kLookahead,     // guessing the next layer's experts, starting reads of them
+  kLookahead,     // guessing the next layer's experts and learning to, starting reads of them
   kSharedExpert,  // with the quantisation of the inputs of all experts
   kExperts,       // computing routed experts
   kWait,          // for reads of experts, and what the store does meanwhile

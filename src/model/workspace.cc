@@ -52,6 +52,7 @@ Workspace::Workspace(const ModelConfig& c, int64_t n, int64_t context, int k, in
   scores.resize(threads * s.scores);
   delta_scratch.resize(threads * s.delta);
   routing.logits.resize(n * c.experts);
+  routing.raw_logits.resize(c.experts);
   routing.chosen.resize(n * k);
   routing.weights.resize(n * k);
   gate.resize(block_tokens * s.width);
@@ -68,8 +69,8 @@ uint64_t Workspace::Bytes(const ModelConfig& c, int64_t n, int64_t context, int 
   const int64_t per_token = s.hidden * (4 + k) + 2 * s.rotary + c.experts + 2 * k + 1;
   const int64_t per_block_token = s.hidden + s.projected + s.heads_out + s.conv + 2 * s.width;
   const int64_t per_thread = s.scores + s.delta;
-  return sizeof(float) *
-             static_cast<uint64_t>(n * per_token + b * per_block_token + threads * per_thread) +
+  const int64_t floats = n * per_token + b * per_block_token + threads * per_thread + c.experts;
+  return sizeof(float) * static_cast<uint64_t>(floats) +
          ActivationBuffer::Bytes(n, s.hidden, false) + ActivationBuffer::Bytes(b, s.inner, false) +
          ActivationBuffer::Bytes(b, s.hidden, true);
 }

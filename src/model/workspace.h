@@ -13,9 +13,10 @@ namespace flashmoe {
 
 // Which experts a token chose, best first, and how much each counts.
 struct Routing {
-  std::vector<float> logits;    // [n, experts]
-  std::vector<int32_t> chosen;  // [n, experts_per_token]
-  std::vector<float> weights;   // [n, experts_per_token], each token's sum to 1
+  std::vector<float> logits;      // [n, experts]
+  std::vector<float> raw_logits;  // [experts] as the router gave them, if there is one token
+  std::vector<int32_t> chosen;    // [n, experts_per_token]
+  std::vector<float> weights;     // [n, experts_per_token], each token's sum to 1
 };
 
 struct Workspace {

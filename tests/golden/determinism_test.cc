@@ -73,7 +73,9 @@ TEST_P(DeterminismTest, OutputDoesNotDependOnHowItIsComputed) {
     for (const uint64_t extra : {uint64_t{0}, half}) {
       EngineOptions options = options_;
       options.io = io;
-      options.prefetch = io != ReaderKind::kMmap;  // which must not change anything either
+      // Which must not change anything either.
+      options.prefetch = io == ReaderKind::kMmap ? Prefetch::kAuto : Prefetch::kOn;
+      options.learning_routers = io == ReaderKind::kUring;
       const auto streaming = OpenAtFloor(path_, options, extra);
       ASSERT_NE(streaming, nullptr);
       const EnginePlan& plan = streaming->plan();
@@ -82,6 +84,11 @@ TEST_P(DeterminismTest, OutputDoesNotDependOnHowItIsComputed) {
         EXPECT_LE(plan.memory.slots, all.slots / 2) << plan.ToString();
       }
       EXPECT_SAME_LOGITS(PromptAndSteps(*streaming, tokens_, 7), want) << plan.ToString();
+      if (options.prefetch == Prefetch::kOn) {
+        EXPECT_EQ(plan.memory.routers > 0, *options.learning_routers);
+        EXPECT_GT(streaming->model().lookahead().tokens_guessed(), 0);
+        EXPECT_GT(streaming->model().store().stats().guesses_read, 0u) << plan.ToString();
+      }
     }
   }
 }

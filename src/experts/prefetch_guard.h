@@ -1,0 +1,134 @@
+// Whether guessing pays, found out by trying. What guesses cost cannot be counted up: they are
+// computed, some are wrong, and what arrives takes memory bandwidth from what computes. So tokens
+// with and without guesses are timed in turn, and the faster way is kept for a while.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+
+namespace flashmoe {
+
+// The share of the time that goes into waiting for the disk where nothing has been guessed: no
+// guess can save more.
+class WaitShare {
+ public:
+  void Note(double seconds, double waited_s) {
+    ++count_;
+    const double step = std::max(1.0 / count_, kStep);
+    seconds_ += (seconds - seconds_) * step;
+    waited_s_ += (waited_s - waited_s_) * step;
+  }
+  bool worth_saving() const { return count_ >= kLeastCount && waited_s_ >= kLeastShare * seconds_; }
+
+ private:
+  static constexpr double kLeastShare = 0.03;
+  static constexpr double kStep = 1.0 / 16;  // remembers about as many
+  static constexpr int kLeastCount = 4;
+
+  int count_ = 0;
+  double seconds_ = 0, waited_s_ = 0;  // means
+};
+
+// Pairs of tokens, one of each way. Tokens differ, above all by how many experts they miss; of the
+// difference within a pair, what goes with the misses is taken out by regression, so that fewer
+// pairs tell the ways apart.
+class GuessTrial {
+ public:
+  struct Pair {
+    double saved_s = 0, missing = 0;  // without guesses less with
+  };
+  void Add(const Pair& pair, double without_s) {
+    ++pairs_;
+    without_s_ += without_s;
+    const double saved = pair.saved_s - saved_s_, missing = pair.missing - missing_;
+    saved_s_ += saved / pairs_;
+    missing_ += missing / pairs_;
+    saved_squares_ += saved * (pair.saved_s - saved_s_);
+    missing_squares_ += missing * (pair.missing - missing_);
+    products_ += saved * (pair.missing - missing_);
+  }
+
+  bool decided() const {
+    if (pairs_ < kLeastPairs) return false;
+    return pairs_ == kMostPairs || std::abs(Gain()) > kErrors * StandardError();
+  }
+  bool pays() const { return Gain() > 0; }
+
+ private:
+  double Slope() const { return missing_squares_ > 0 ? products_ / missing_squares_ : 0; }
+  // Time that guesses save a token, beyond the least that is worth the reads.
+  double Gain() const { return saved_s_ - Slope() * missing_ - kLeastGain * without_s_ / pairs_; }
+  double StandardError() const {
+    const double squares = std::max(0.0, saved_squares_ - Slope() * products_);
+    return std::sqrt(squares / (pairs_ - 2.0) / pairs_);
+  }
+
+  static constexpr double kLeastGain = 0.01;  // of a token's time
+  static constexpr double kErrors = 2.5;      // standard errors that make certain
+  static constexpr int kLeastPairs = 6, kMostPairs = 32;
+
+  int pairs_ = 0;
+  double without_s_ = 0;              // sum
+  double saved_s_ = 0, missing_ = 0;  // means; the next: sums about them
+  double saved_squares_ = 0, missing_squares_ = 0, products_ = 0;
+};
+
+// For tokens that come one by one:
+//
+//   const bool guess = guard.Guesses();
+//   ... compute the token
+//   guard.Note(what it took);
+class PrefetchGuard {
+ public:
+  struct Token {
+    double seconds = 0;
+    double waited_s = 0;  // of these, for the disk
+    double missing = 0;   // experts that were not in memory by themselves
+  };
+
+  // Whether the coming token is one with guesses.
+  bool Guesses() const {
+    if (!trying_) return on_;
+    return first_with_ == !second_;
+  }
+
+  void Note(const Token& token) {
+    if (!Guesses()) share_.Note(token.seconds, token.waited_s);
+    if (trying_) return NoteTrial(token);
+    if (--left_ > 0 || !(on_ || share_.worth_saving())) return;
+    trying_ = true;
+    trial_ = {};
+  }
+
+ private:
+  void NoteTrial(const Token& token) {
+    (Guesses() ? with_ : without_) = token;
+    second_ = !second_;
+    if (second_) return;
+    first_with_ = !first_with_;  // what drifts cancels out
+    trial_.Add({without_.seconds - with_.seconds, without_.missing - with_.missing},
+               without_.seconds);
+    if (!trial_.decided()) return;
+    // The longer one way has proved the better, the later it is put to the test again.
+    const bool pays = trial_.pays();
+    hold_ = pays == on_ ? std::min(2 * hold_, kLongestHold) : kFirstHold;
+    on_ = pays;
+    left_ = hold_;
+    trying_ = false;
+  }
+
+  static constexpr int kFirstHold = 128, kLongestHold = 4096;  // tokens
+
+  bool on_ = false;
+  int left_ = 4;  // tokens until the next trial
+  int hold_ = kFirstHold;
+  WaitShare share_;
+
+  bool trying_ = false;
+  bool first_with_ = true;  // of the pair: the first token has guesses
+  bool second_ = false;     // the pair's first token has been
+  Token with_, without_;
+  GuessTrial trial_;
+};
+
+}  // namespace flashmoe
