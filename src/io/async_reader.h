@@ -58,8 +58,8 @@ class AsyncReader {
   virtual void Flush() = 0;
 
   // Appends the completions that have arrived to `out`. With `wait`, blocks until there is at least
-  // one, unless nothing is in flight. Short reads have been continued; a file that ends early is an
-  // error that names file and offset.
+  // one, unless nothing is in flight. Short reads have been continued; a file that ends early, or
+  // that somebody has written to since it was opened, is an error that names file and offset.
   virtual void Reap(bool wait, std::vector<ReadCompletion>& out) = 0;
 
   virtual size_t in_flight() const = 0;
@@ -70,8 +70,11 @@ Result<ReaderKind> ReaderKindFromName(std::string_view name);  // "auto", "uring
 
 struct ReaderOptions {
   ReaderKind kind = ReaderKind::kAuto;  // kAuto: io_uring where it is permitted, else pread
-  bool direct = true;    // O_DIRECT for files that have it; false: through the page cache
-  int queue_depth = 32;  // reads at the device at once
+  bool direct = true;  // O_DIRECT for files that have it; false: through the page cache
+  // Reads handed to the system at once; what is beyond waits for the next Reap(). So many that the
+  // reads of a whole layer go on while nobody calls: the system keeps the device busy with them.
+  // Readers made of threads take one thread for each, 16 at most.
+  int queue_depth = 1024;
   // Memory that reads will land in, for registration with io_uring; registration is skipped
   // silently where the lock limit forbids it. May be empty.
   std::span<std::byte> buffers = {};

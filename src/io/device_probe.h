@@ -35,6 +35,9 @@ struct ProbeOptions {
   ReaderKind reader = ReaderKind::kAuto;  // anything else: only this one is timed
   double seconds_max = 0.3;
   uint64_t file_bytes_least = uint64_t{512} << 20;  // a smaller file is read before this pays
+  // Memory that reads land in, one place after the other, as in slots: what fits into the
+  // processor's caches shows more than a model will get. Held during the probe only.
+  uint64_t buffer_bytes = uint64_t{256} << 20;
   std::string cache_folder = {};  // made if it is missing; empty: nothing is kept or looked up
 };
 

@@ -26,4 +26,11 @@ Error EndsEarly(const File& file, uint64_t offset, uint64_t bytes, uint64_t end)
           "the file is incomplete or was cut while in use: download or copy it again"};
 }
 
+Error ChangedInUse(const File& file, uint64_t offset) {
+  return {ErrorCode::kIo, "the file was changed while in use",
+          fmt::format("{}, byte {}", file.path(), offset),
+          "start again when nobody writes to it any more; to replace a model that is in use, move "
+          "the new file over the old one"};
+}
+
 }  // namespace flashmoe

@@ -18,4 +18,7 @@ Error ReadFailed(const File& file, uint64_t offset, int error);
 // The file has no byte at `end`, which is within the wanted range.
 Error EndsEarly(const File& file, uint64_t offset, uint64_t bytes, uint64_t end);
 
+// Somebody wrote to the file, or cut it, since it was opened.
+Error ChangedInUse(const File& file, uint64_t offset);
+
 }  // namespace flashmoe

@@ -88,6 +88,7 @@ Result<std::shared_ptr<const File>> File::Open(const std::string& path) {
   }
   if (fcntl(fd, F_SETFL, 0) != 0) return OpenError(errno, path);
   file->size_ = static_cast<uint64_t>(info.st_size);
+  file->written_ = info.st_mtim;
   file->direct_fd_ = OpenDirect(path, info);
   return file;
 }
@@ -107,7 +108,17 @@ Status File::ReadAt(uint64_t offset, std::span<std::byte> out) const {
   if (static_cast<size_t>(n) < out.size()) {
     return std::unexpected(EndsEarly(*this, offset, out.size(), offset + static_cast<uint64_t>(n)));
   }
-  return {};
+  return CheckUnchanged(offset);
+}
+
+Status File::CheckUnchanged(uint64_t offset) const {
+  struct stat info;
+  if (fstat(fd_, &info) != 0) return std::unexpected(ReadFailed(*this, offset, errno));
+  const bool same = static_cast<uint64_t>(info.st_size) == size_ &&
+                    info.st_mtim.tv_sec == written_.tv_sec &&
+                    info.st_mtim.tv_nsec == written_.tv_nsec;
+  if (same) return {};
+  return std::unexpected(ChangedInUse(*this, offset));
 }
 
 }  // namespace flashmoe

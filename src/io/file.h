@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <ctime>
 #include <memory>
 #include <span>
 #include <string>
@@ -29,10 +30,16 @@ class File {
   // are continued; the end of the file before the last byte is an error. Any thread.
   Status ReadAt(uint64_t offset, std::span<std::byte> out) const;
 
+  // An error if the file has another size or was written to since it was opened: then what was just
+  // read at `offset` may be another model's. A file that another one has replaced under its name is
+  // still read as it was. Any thread.
+  Status CheckUnchanged(uint64_t offset) const;
+
  private:
   File() = default;
   std::string path_;
   uint64_t size_ = 0;
+  timespec written_ = {};  // last, when it was opened
   int fd_ = -1;
   int direct_fd_ = -1;
 };

@@ -1,10 +1,14 @@
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -12,6 +16,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 
 #include "io/async_reader.h"
 #include "io/test_file.h"
@@ -51,6 +56,13 @@ TEST(MakeReaderTest, WithoutIoUringAutoTakesPread) {
               "pread direct");
 }
 
+TEST(MakeReaderTest, ARingThatMayNotBeUsedIsNone) {
+  EXPECT_EXIT(MakeWithout(SYS_io_uring_enter, ReaderKind::kAuto), ::testing::ExitedWithCode(0),
+              "pread direct");
+  EXPECT_EXIT(MakeWithout(SYS_io_uring_enter, ReaderKind::kUring), ::testing::ExitedWithCode(0),
+              "may not be used.*--io pread");
+}
+
 TEST(MakeReaderTest, WithoutIoUringAskingForItSaysWhatToDo) {
   EXPECT_EXIT(MakeWithout(SYS_io_uring_setup, ReaderKind::kUring), ::testing::ExitedWithCode(0),
               "io_uring is not available: Operation not permitted.*--io pread");
@@ -82,6 +94,47 @@ TEST(MakeReaderTest, LowLockLimitOnlyMeansNoRegistration) {
   TestFile test(::testing::TempDir(), 100'000);
   EXPECT_EXIT(ReadWithLowLockLimit(test.file(), false), ::testing::ExitedWithCode(0), "same bytes");
   EXPECT_EXIT(ReadWithLowLockLimit(test.file(), true), ::testing::ExitedWithCode(0), "same bytes");
+}
+
+// Where registering anything is forbidden, reads do without. Probing a ring is registering too, so
+// a ring of which nothing can be learned is none.
+TEST(MakeReaderTest, WithoutRegistrationAutoTakesPread) {
+  EXPECT_EXIT(MakeWithout(SYS_io_uring_register, ReaderKind::kAuto), ::testing::ExitedWithCode(0),
+              "pread direct");
+}
+
+// An overlay of two folders of the disk, in a mount namespace of the child.
+[[noreturn]] void ReadOnOverlay(const std::string& folder) {
+  for (const char* name : {"", "/lower", "/upper", "/work", "/merged"}) {
+    mkdir((folder + name).c_str(), 0755);
+  }
+  const std::string options =
+      fmt::format("lowerdir={0}/lower,upperdir={0}/upper,workdir={0}/work", folder);
+  if (unshare(CLONE_NEWNS) != 0 || mount("", "/", "", MS_REC | MS_PRIVATE, nullptr) != 0 ||
+      mount("overlay", (folder + "/merged").c_str(), "overlay", 0, options.c_str()) != 0) {
+    Say("same bytes, for no overlay can be mounted here");
+  }
+  TestFile test(folder + "/merged", 100'000);
+  auto memory = Memory::Allocate(uint64_t{1} << 20);
+  for (const ReaderKind kind : {ReaderKind::kAuto, ReaderKind::kPread, ReaderKind::kMmap}) {
+    auto reader = MakeReader({.kind = kind, .buffers = memory->span()});
+    if (!reader.has_value()) Say(reader.error().ToString());
+    std::memset(memory->data(), 0, memory->size());
+    (*reader)->Submit({test.file(), 5000, 90'000, memory->data(), 1});
+    std::vector<ReadCompletion> done;
+    (*reader)->Reap(/*wait=*/true, done);
+    if (!done[0].status.has_value()) Say(done[0].status.error().ToString());
+    if (std::memcmp(test.content().data() + 5000, memory->data() + 5000 % kBlockBytes, 90'000)) {
+      Say("other bytes");
+    }
+  }
+  Say("same bytes");
+}
+
+TEST(MakeReaderTest, OverlaysAreReadLikeOtherVolumes) {
+  const std::string folder = fmt::format("{}/flashmoe_overlay_{}", ::testing::TempDir(), getpid());
+  EXPECT_EXIT(ReadOnOverlay(folder), ::testing::ExitedWithCode(0), "same bytes");
+  std::filesystem::remove_all(folder);
 }
 
 TEST(MakeReaderTest, Names) {

@@ -95,7 +95,8 @@ Status ReadByMapping(const ReadRequest& request) {
     status = CopyWindow(*request.file, request.offset + done, to + done, part);
   }
   FM_RETURN_IF_ERROR(CheckLength(request));  // the better explanation of a fault
-  return status;
+  FM_RETURN_IF_ERROR(status);
+  return request.file->CheckUnchanged(request.offset);
 }
 
 }  // namespace

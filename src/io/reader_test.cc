@@ -176,10 +176,31 @@ TEST_P(ReaderTest, FileCutWhileOpenIsAnErrorAndNotASignal) {
     ASSERT_FALSE(status.has_value()) << offset;
     EXPECT_THAT(status.error().ToString(), HasSubstr(test.path() + ", byte "));
   }
-  EXPECT_TRUE(ReadOne(test.file(), 500'000, 100).has_value());
-  EXPECT_TRUE(Arrived(test, 500'000, 100));
+  const Status left = ReadOne(test.file(), 500'000, 100);
+  ASSERT_FALSE(left.has_value()) << "what is left may be another file's";
+  EXPECT_THAT(left.error().ToString(), HasSubstr("the file was changed while in use"));
   test.Truncate(0);
   EXPECT_FALSE(ReadOne(test.file(), 0, 1).has_value());
+}
+
+TEST_P(ReaderTest, FileWrittenToWhileOpenIsAnError) {
+  TestFile test(folder_, 100'000);
+  ASSERT_TRUE(ReadOne(test.file(), 0, 100'000).has_value());
+  test.Overwrite(60'000, "other bytes");
+  for (const uint64_t offset : {59'000, 10}) {
+    const Status status = ReadOne(test.file(), offset, 5000);
+    ASSERT_FALSE(status.has_value()) << offset;
+    EXPECT_THAT(status.error().ToString(), HasSubstr("the file was changed while in use"));
+    EXPECT_THAT(status.error().ToString(), HasSubstr(test.path() + ", byte "));
+    EXPECT_EQ(status.error().code, ErrorCode::kIo);
+  }
+}
+
+TEST_P(ReaderTest, FileReplacedUnderItsNameIsReadAsItWas) {
+  TestFile test(folder_, 100'000), other(folder_, 50'000, /*seed=*/2);
+  ASSERT_EQ(rename(other.path().c_str(), test.path().c_str()), 0);
+  ASSERT_TRUE(ReadOne(test.file(), 20'000, 80'000).has_value());
+  EXPECT_TRUE(Arrived(test, 20'000, 80'000));
 }
 
 TEST_P(ReaderTest, DeletedFileIsReadOn) {

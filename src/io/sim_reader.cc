@@ -29,7 +29,9 @@ double SimReader::ReadyTime(uint64_t bytes) {
         std::max(device_free_s_, ready) + static_cast<double>(bytes) / options_.bytes_per_s;
     ready = device_free_s_;
   }
-  return ready + options_.latency_s + jitter * options_.jitter_s;
+  ready += options_.latency_s + jitter * options_.jitter_s;
+  if (options_.spike_rate > 0 && Draw(options_.spike_rate)) ready += options_.spike_s;
+  return ready;
 }
 
 void SimReader::Submit(const ReadRequest& request) {

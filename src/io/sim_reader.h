@@ -32,6 +32,8 @@ struct SimOptions {
   double bytes_per_s = 0;  // 0: as fast as the reader below
   double latency_s = 0;
   double jitter_s = 0;
+  double spike_rate = 0;  // of requests, that arrive spike_s later still
+  double spike_s = 0;
 };
 
 class SimReader final : public AsyncReader {

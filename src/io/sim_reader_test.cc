@@ -100,5 +100,12 @@ TEST_F(SimReaderTest, BandwidthAndLatencyTakeTheirTime) {
   EXPECT_EQ(reader->in_flight(), 1u);
 }
 
+TEST_F(SimReaderTest, SpikesDelayWhatTheyHit) {
+  auto reader = Make({.spike_rate = 0.1, .spike_s = 0.05});
+  const double start = NowSeconds();
+  EXPECT_EQ(ReadBlocks(*reader, 100).size(), 100u);
+  EXPECT_GE(NowSeconds() - start, 0.05);
+}
+
 }  // namespace
 }  // namespace flashmoe

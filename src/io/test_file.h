@@ -13,6 +13,7 @@
 #include <random>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/check.h"
@@ -47,6 +48,15 @@ class TestFile {
   const std::string& path() const { return path_; }
   const File* file() const { return file_.get(); }
   std::span<const std::byte> content() const { return content_; }
+  // `content()` stays as it was.
+  void Overwrite(uint64_t offset, std::string_view bytes) const {
+    usleep(20'000);  // where the clock of files is coarse
+    const int fd = open(path_.c_str(), O_WRONLY | O_CLOEXEC);
+    FM_CHECK(fd >= 0);
+    FM_CHECK(pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset)) ==
+             static_cast<ssize_t>(bytes.size()));
+    close(fd);
+  }
   void Truncate(uint64_t bytes) {
     FM_CHECK(truncate(path_.c_str(), static_cast<off_t>(bytes)) == 0);
   }

@@ -36,7 +36,10 @@ bool Transfer::Take(int64_t result) {
   if (result < 0) return TakeError(static_cast<int>(-result));
   retries_ = 0;
   const uint64_t arrived = position_ + static_cast<uint64_t>(result);
-  if (arrived >= wanted_end()) return true;
+  if (arrived >= wanted_end()) {
+    status_ = request_.file->CheckUnchanged(request_.offset);
+    return true;
+  }
   if (!direct_) {
     if (result == 0) {
       status_ =

@@ -23,6 +23,9 @@ namespace flashmoe {
 namespace {
 
 constexpr int kDepthMax = 4096;
+// Reads that are submitted by this thread itself. Beyond what the device's queue takes, which may be
+// as little as this, submitting waits for the device; the kernel's workers can wait as well.
+constexpr size_t kReadsInline = 64;
 constexpr uint64_t kFixedBytesMax = uint64_t{1} << 30;  // the kernel's limit for one buffer
 constexpr uint64_t kFixedBuffersMax = 1024;             // UIO_MAXIOV, the limit of older kernels
 
@@ -149,7 +152,7 @@ void UringReader::Prepare(uint32_t index) {
   }
   // A read that finds its bytes in the page cache would copy them within the submission, one read
   // after the other, while this thread waits; the kernel's workers copy side by side.
-  if (!transfer.direct()) io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);
+  if (!transfer.direct() || at_kernel_ > kReadsInline) io_uring_sqe_set_flags(sqe, IOSQE_ASYNC);
   io_uring_sqe_set_data64(sqe, index);
 }
 
@@ -202,6 +205,17 @@ void UringReader::Collect(std::vector<ReadCompletion>& out) {
   }
 }
 
+// Whether the system lets this process use a ring, not only make one: a request that does nothing.
+bool Works(io_uring& ring) {
+  io_uring_sqe* sqe = io_uring_get_sqe(&ring);
+  if (sqe == nullptr) return false;
+  io_uring_prep_nop(sqe);
+  io_uring_cqe* cqe = nullptr;
+  if (io_uring_submit_and_wait(&ring, 1) != 1 || io_uring_peek_cqe(&ring, &cqe) != 0) return false;
+  io_uring_cqe_seen(&ring, cqe);
+  return true;
+}
+
 bool CanRead(io_uring& ring) {
   io_uring_probe* probe = io_uring_get_probe_ring(&ring);
   if (probe == nullptr) return false;
@@ -220,6 +234,11 @@ Result<std::unique_ptr<AsyncReader>> MakeUringReader(const ReaderOptions& option
                 fmt::format("io_uring is not available: {}", ErrnoText(error)), {},
                 "use --io pread, or allow io_uring (sysctl kernel.io_uring_disabled=0, and the "
                 "container's seccomp profile)");
+  }
+  if (!Works(ring)) {
+    io_uring_queue_exit(&ring);
+    return Fail(ErrorCode::kUnsupported, "io_uring is there, but may not be used", {},
+                "use --io pread, or allow io_uring_enter in the container's seccomp profile");
   }
   if (!CanRead(ring)) {
     io_uring_queue_exit(&ring);
