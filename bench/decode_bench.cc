@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -12,9 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "base/bandwidth.h"
 #include "base/clock.h"
-#include "base/memory.h"
-#include "base/thread_pool.h"
 #include "base/units.h"
 #include "engine/engine.h"
 #include "engine/session.h"
@@ -41,29 +39,6 @@ Result<std::vector<int32_t>> ReadTokens(const Flags& flags) {
     ids.push_back(json[i].get<int32_t>());
   }
   return ids;
-}
-
-// The roof: bytes a second that all threads together read from memory that no cache holds.
-Result<double> MeasureReadBandwidth(int threads) {
-  constexpr int64_t kWords = int64_t{64} << 20, kGrain = int64_t{1} << 20;
-  FM_ASSIGN_OR_RETURN(const Memory memory, Memory::Allocate(kWords * sizeof(uint64_t)));
-  auto* words = memory.as<uint64_t>();
-  std::fill_n(words, kWords, 1);
-  ThreadPool pool(threads);
-  std::vector<uint64_t> sums(kWords / kGrain);
-  double best_s = 1e9;
-  for (int repeat = 0; repeat < 20; ++repeat) {
-    const double start_s = NowSeconds();
-    pool.ParallelFor(kWords, kGrain, [&](int64_t begin, int64_t end) {
-      uint64_t sum[16] = {};
-      for (int64_t i = begin; i < end; i += 16) {
-        for (int64_t j = 0; j < 16; ++j) sum[j] += words[i + j];
-      }
-      for (const uint64_t s : sum) sums[begin / kGrain] += s;
-    });
-    best_s = std::min(best_s, NowSeconds() - start_s);
-  }
-  return sums[0] == 0 ? 0.0 : kWords * sizeof(uint64_t) / best_s;
 }
 
 struct Times {

@@ -1,0 +1,20 @@
+// What memory gives: the roof of everything that reads its operands once.
+#pragma once
+
+#include <cstdint>
+
+#include "base/status.h"
+
+namespace flashmoe {
+
+// More than the caches hold that a machine lends to one process.
+inline constexpr uint64_t kBandwidthBytes = uint64_t{512} << 20;
+
+// Bytes a second that `threads` threads read together: the best of several passes over `bytes` of
+// fresh memory, rounded up to whole MiB. Takes about half a second. REQUIRES: threads >= 1.
+Result<double> MeasureReadBandwidth(int threads, uint64_t bytes = kBandwidthBytes);
+
+// The same for copying one half to the other; bytes read and bytes written both count.
+Result<double> MeasureCopyBandwidth(int threads, uint64_t bytes = kBandwidthBytes);
+
+}  // namespace flashmoe

@@ -1,0 +1,29 @@
+#include "base/bandwidth.h"
+
+#include <gtest/gtest.h>
+
+namespace flashmoe {
+namespace {
+
+TEST(Bandwidth, IsWhatAMachineMayHave) {
+  for (const int threads : {1, 3}) {
+    for (const uint64_t bytes : {uint64_t{1}, uint64_t{5} << 20}) {
+      const Result<double> read = MeasureReadBandwidth(threads, bytes);
+      const Result<double> copy = MeasureCopyBandwidth(threads, bytes);
+      ASSERT_TRUE(read.has_value() && copy.has_value());
+      // Slower than any memory, faster than any cache.
+      EXPECT_GT(*read, 1e6);
+      EXPECT_LT(*read, 1e14);
+      EXPECT_GT(*copy, 1e6);
+      EXPECT_LT(*copy, 1e14);
+    }
+  }
+}
+
+TEST(Bandwidth, MoreThanThereIsIsAnError) {
+  EXPECT_FALSE(MeasureReadBandwidth(1, uint64_t{1} << 60).has_value());
+  EXPECT_FALSE(MeasureCopyBandwidth(1, uint64_t{1} << 60).has_value());
+}
+
+}  // namespace
+}  // namespace flashmoe
