@@ -145,7 +145,9 @@ class StoreModelTest : public ::testing::TestWithParam<ModelCase> {
     sim_ = sim.get();
     auto watched = std::make_unique<WatchedReader>(std::move(sim));
     watched_ = watched.get();
-    store_ = *ExpertStore::Create(catalog_, {GetParam().slots, kPerToken}, std::move(watched));
+    const StoreOptions options{
+        .slots = GetParam().slots, .experts_per_token = kPerToken, .policy = CachePolicyKind::kLru};
+    store_ = *ExpertStore::Create(catalog_, options, std::move(watched));
     model_.emplace(store_->slots());
     for (const int layer : kRoutedLayers) {
       for (int expert = 0; expert < TestExperts::kExperts; ++expert) {
