@@ -17,6 +17,10 @@ int FloorOf(const ExpertCatalog& catalog, int experts_per_token) {
   return std::min(experts_per_token, catalog.experts());
 }
 
+uint64_t AllExperts(const ExpertCatalog& catalog) {
+  return static_cast<uint64_t>(catalog.routed_layers()) * static_cast<uint64_t>(catalog.experts());
+}
+
 // The number of slots to make: never more than there are experts.
 Result<uint32_t> SlotCount(const ExpertCatalog& catalog, const StoreOptions& options) {
   if (options.experts_per_token < 1) {
@@ -36,9 +40,7 @@ Result<uint32_t> SlotCount(const ExpertCatalog& catalog, const StoreOptions& opt
                 fmt::format("{} slots ({}) hold the experts of one token: allow more memory", least,
                             FormatBytes(least * catalog.max_slot_bytes())));
   }
-  const uint64_t most =
-      static_cast<uint64_t>(catalog.routed_layers()) * static_cast<uint64_t>(catalog.experts());
-  return static_cast<uint32_t>(std::min(options.slots, most));
+  return static_cast<uint32_t>(std::min(options.slots, AllExperts(catalog)));
 }
 
 Result<Memory> AllocateSlots(uint32_t slots, uint64_t slot_bytes) {
@@ -49,6 +51,13 @@ Result<Memory> AllocateSlots(uint32_t slots, uint64_t slot_bytes) {
   }
   if (bytes == 0) return Memory();
   return Memory::Allocate(bytes);
+}
+
+// Small memories are there as soon as a thread for them would be.
+constexpr uint64_t kPrefaultBytesLeast = uint64_t{64} << 20;
+
+Prefault PrefaultOf(const Memory& memory) {
+  return memory.size() < kPrefaultBytesLeast ? Prefault() : Prefault(memory.span());
 }
 
 // Guesses may hold what is above the floors, and as much as one layer's: see ExpertCache::Victim().
@@ -64,10 +73,12 @@ ExpertStore::Impl::Impl(ExpertCatalog catalog_in, Memory memory_in, uint64_t slo
                         ExpertCache cache_in, const StoreOptions& options)
     : catalog(std::move(catalog_in)),
       memory(std::move(memory_in)),
+      prefault(PrefaultOf(memory)),
       slot_bytes(slot_bytes_in),
       cache(std::move(cache_in)),
       fills(cache.slots()),
       seen(static_cast<size_t>(catalog.experts())),
+      read_ahead(options.read_ahead && cache.slots() >= AllExperts(catalog)),
       experts_per_token(options.experts_per_token),
       prefetch(options.prefetch),
       guesses_held_max(GuessesHeldMax(catalog, cache)) {}
@@ -94,9 +105,7 @@ Result<std::unique_ptr<ExpertStore>> ExpertStore::Create(ExpertCatalog catalog,
                                                          const StoreOptions& options,
                                                          const ReaderOptions& reader) {
   FM_ASSIGN_OR_RETURN(std::unique_ptr<Impl> impl, MakeImpl(std::move(catalog), options));
-  ReaderOptions reader_options = reader;
-  reader_options.buffers = impl->memory.span();
-  FM_ASSIGN_OR_RETURN(impl->reader, MakeReader(reader_options));
+  FM_ASSIGN_OR_RETURN(impl->reader, MakeReader(reader));
   if (options.wrap_reader) impl->reader = options.wrap_reader(std::move(impl->reader));
   return std::unique_ptr<ExpertStore>(new ExpertStore(std::move(impl)));
 }

@@ -233,9 +233,14 @@ TEST_F(ExpertStoreTest, TruncatedFileEndsTheRequestAndTheRestGoesOn) {
     // Cuts the last piece of layer 3's expert 9.
     experts.file(3).Truncate(TestExperts::Offset(3, 9, 2) + 100);
     const std::string text = RunToError(*store, 3, {9});
-    EXPECT_THAT(text, HasSubstr("expert 9 of layer 3: 9000 bytes wanted, but the file ends early"));
+    EXPECT_THAT(text, HasSubstr("expert 9 of layer 3: "));
+    // What it says depends on which piece comes first.
+    EXPECT_THAT(text, ::testing::AnyOf(HasSubstr("9000 bytes wanted, but the file ends early"),
+                                       HasSubstr("the file was changed while in use")));
     EXPECT_THAT(text, HasSubstr(experts.file(3).path()));
-    EXPECT_EQ(RunToError(*store, 3, {8, 0}), "no error");
+    // What the file still holds may be another model's by now; what is in memory and what lies in
+    // other files is not.
+    EXPECT_THAT(RunToError(*store, 3, {8, 0}), HasSubstr("the file was changed while in use"));
     EXPECT_EQ(RunToError(*store, 4, {9, 1}), "no error");
   }
 }

@@ -66,6 +66,7 @@ Status ExpertStore::Impl::Begin(int wanted_layer, std::span<const int> wanted,
       continue;
     }
     UseGuess(slot, index);
+    DemandAhead(slot, index);
     if (!cache.resident(slot)) continue;
     cache.Pin(slot);
     ready.push_back({index, slot});
@@ -130,7 +131,7 @@ void ExpertStore::Impl::Complete(ReadCompletion& completion) {
     stats.bytes_read += PiecesIn(slot)[static_cast<uint32_t>(completion.tag)].bytes;
   } else {
     fill.failed = true;
-    if (fill.index != kGuessed && !error.has_value()) {
+    if (fill.index >= 0 && !error.has_value()) {
       const int expert = experts[static_cast<size_t>(fill.index)];
       error = std::move(completion.status).error();
       error->what = fmt::format("expert {} of layer {}: {}", expert, layer, error->what);
@@ -140,6 +141,8 @@ void ExpertStore::Impl::Complete(ReadCompletion& completion) {
   if (--arriving == 0) stats.read_s += NowSeconds() - reading_since_s;
   if (fill.index == kGuessed) {
     GuessArrived(slot);
+  } else if (fill.index == kAhead) {
+    AheadArrived(slot);
   } else {
     DemandArrived(slot);
   }
@@ -194,6 +197,7 @@ Result<std::optional<ResidentExpert>> ExpertStore::Impl::Next() {
     if (error.has_value()) break;
     if (next_ready < ready.size()) {
       SubmitGuesses();
+      SubmitAhead();
       return HandOut();
     }
     if (demanded == 0 && next_miss == misses.size()) return std::nullopt;
@@ -214,6 +218,7 @@ void ExpertStore::Impl::End() {
   Drain();
   streaming = false;
   SubmitGuesses();
+  SubmitAhead();
 }
 
 ExpertStream::ExpertStream(ExpertStream&& other) noexcept

@@ -75,8 +75,9 @@ struct ReaderOptions {
   // reads of a whole layer go on while nobody calls: the system keeps the device busy with them.
   // Readers made of threads take one thread for each, 16 at most.
   int queue_depth = 1024;
-  // Memory that reads will land in, for registration with io_uring; registration is skipped
-  // silently where the lock limit forbids it. May be empty.
+  // Memory that reads will land in, for registration with io_uring, which takes all of its pages at
+  // once; skipped silently where the lock limit forbids it. Worth it for disks of many small reads,
+  // not for experts. May be empty.
   std::span<std::byte> buffers = {};
 };
 Result<std::unique_ptr<AsyncReader>> MakeReader(const ReaderOptions& options);

@@ -92,8 +92,8 @@ class Prober {
     if (!reader.direct()) {
       // What the page cache holds already says nothing about the device.
       int tries = 1;
-      while (tries++ < kUncachedTries && InPageCache(offset)) offset = RandomOffset();
-      if (InPageCache(offset)) return Fail(ErrorCode::kIo, "the page cache holds the file");
+      while (tries++ < kUncachedTries && MiddleInPageCache(offset)) offset = RandomOffset();
+      if (MiddleInPageCache(offset)) return Fail(ErrorCode::kIo, "the page cache holds the file");
     }
     std::byte* dest = memory_.data() + next_slot_++ % slots_ * read_bytes_;
     reader.Submit({&file_, offset, read_bytes_, dest, offset});
@@ -105,12 +105,8 @@ class Prober {
     return random_() % (blocks + 1) * kBlockBytes;
   }
 
-  // Whether a byte in the middle of a read could be had without the device.
-  bool InPageCache(uint64_t offset) const {
-    std::byte byte{};
-    const iovec into = {&byte, 1};
-    const auto at = static_cast<off_t>(offset + read_bytes_ / 2);
-    return preadv2(file_.fd(), &into, 1, at, RWF_NOWAIT) == 1;
+  bool MiddleInPageCache(uint64_t offset) const {
+    return InPageCache(file_, offset + read_bytes_ / 2);
   }
 
   // Waits for at least one; the completions are in done_.
@@ -220,6 +216,12 @@ DeviceProfile ProbeDevice(const File& file, uint64_t read_bytes, const ProbeOpti
   if (!profile.has_value()) return NotProbed(file, options, profile.error().ToString());
   cache.Store(*profile);
   return std::move(*profile);
+}
+
+bool InPageCache(const File& file, uint64_t offset) {
+  std::byte byte{};
+  const iovec into = {&byte, 1};
+  return preadv2(file.fd(), &into, 1, static_cast<off_t>(offset), RWF_NOWAIT) == 1;
 }
 
 std::string DeviceProfile::ToString() const {

@@ -44,4 +44,7 @@ struct ProbeOptions {
 // `read_bytes`: the size of a piece of an expert. The file is only read.
 DeviceProfile ProbeDevice(const File& file, uint64_t read_bytes, const ProbeOptions& options);
 
+// Whether the byte at `offset` can be had without the device. Brings nothing in.
+bool InPageCache(const File& file, uint64_t offset);
+
 }  // namespace flashmoe

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <vector>
 
 #include "base/clock.h"
 #include "io/profile_cache.h"
@@ -81,6 +82,19 @@ TEST_F(DeviceProbeTest, WorksWithoutDirectReads) {
   // What lies in memory is no device to be measured.
   EXPECT_FALSE(profile.probed());
   EXPECT_THAT(profile.ToString(), HasSubstr("the page cache holds the file"));
+}
+
+TEST_F(DeviceProbeTest, KnowsWhatThePageCacheHolds) {
+  const int fd = test_.file()->fd();
+  std::vector<std::byte> all(kFileBytes);
+  ASSERT_TRUE(test_.file()->ReadAt(0, all).has_value());
+  EXPECT_TRUE(InPageCache(*test_.file(), 0));
+  EXPECT_TRUE(InPageCache(*test_.file(), kFileBytes - 1));
+  EXPECT_FALSE(InPageCache(*test_.file(), kFileBytes));
+  if (posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) != 0) GTEST_SKIP() << "not droppable here";
+  int cached = 0;
+  for (uint64_t at = 0; at < kFileBytes; at += 1 << 20) cached += InPageCache(*test_.file(), at);
+  EXPECT_LT(cached, 16) << "at least some of it has been dropped";
 }
 
 TEST_F(DeviceProbeTest, SaysWhyItDidNotMeasure) {
