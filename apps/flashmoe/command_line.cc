@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 
@@ -49,6 +50,16 @@ Result<std::string> ReadStream(std::FILE* stream, const std::string& name) {
     return Fail(ErrorCode::kIo, fmt::format("reading failed: {}", strerror(errno)), name);
   }
   return text;
+}
+
+// Where what was measured is kept between runs: $XDG_CACHE_HOME/flashmoe, ~/.cache/flashmoe, or
+// nowhere.
+std::string CacheFolder() {
+  const char* cache = std::getenv("XDG_CACHE_HOME");
+  if (cache != nullptr && cache[0] == '/') return std::string(cache) + "/flashmoe";
+  const char* home = std::getenv("HOME");
+  if (home != nullptr && home[0] == '/') return std::string(home) + "/.cache/flashmoe";
+  return {};
 }
 
 // An option's value that ParseBytes understands and that can hold something.
@@ -190,6 +201,12 @@ void AddEngineOptions(CLI::App& app, EngineFlags& flags) {
   app.add_option("--io", flags.io, "How experts are read from disk")
       ->check(CLI::IsMember({"auto", "uring", "pread", "mmap"}))
       ->capture_default_str();
+  app.add_option("--cache", flags.cache,
+                 "Whether what is read stays in the system's page cache as well (page) or in this "
+                 "program's budget alone (direct); auto: page where it holds the model already and "
+                 "has room for it")
+      ->check(CLI::IsMember({"auto", "direct", "page"}))
+      ->capture_default_str();
   app.add_option("--prefetch", flags.prefetch,
                  "Read experts that will probably be wanted while the disk is idle; auto: where it "
                  "is found "
@@ -221,6 +238,8 @@ Result<EngineOptions> MakeEngineOptions(const EngineFlags& flags) {
     FM_ASSIGN_OR_RETURN(options.memory_bytes, ParseBytes(flags.memory));
   }
   FM_ASSIGN_OR_RETURN(options.io, ReaderKindFromName(flags.io));
+  FM_ASSIGN_OR_RETURN(options.cache, CacheModeFromName(flags.cache));
+  options.probe.cache_folder = CacheFolder();
   FM_ASSIGN_OR_RETURN(options.cache_policy, CachePolicyFromName(flags.cache_policy));
   FM_RETURN_IF_ERROR(SelectKernels(flags.isa));
   options.isa = flags.isa;
@@ -251,6 +270,20 @@ void PrintJson(const nlohmann::ordered_json& value) {
   Print(value.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
+namespace {
+
+nlohmann::ordered_json DeviceToJson(const DeviceProfile& device) {
+  if (!device.probed()) return {{"probed", false}, {"reason", device.why_not}};
+  return {{"probed", true},
+          {"gbps", device.gbps},
+          {"depth", device.depth},
+          {"read_bytes", device.read_bytes},
+          {"latency_us", device.latency_us},
+          {"measured_earlier", device.from_cache}};
+}
+
+}  // namespace
+
 nlohmann::ordered_json PlanToJson(const EnginePlan& plan) {
   const MemoryPlan& memory = plan.memory;
   return {{"text", plan.ToString()},
@@ -267,6 +300,9 @@ nlohmann::ordered_json PlanToJson(const EnginePlan& plan) {
           {"context", memory.context},
           {"chunk_tokens", memory.chunk_tokens},
           {"reader", plan.reader},
+          {"cache", plan.read.cache_name()},
+          {"cache_reason", plan.read.cache_why},
+          {"disk", DeviceToJson(plan.read.device)},
           {"kernels", plan.kernels},
           {"kv", plan.kv},
           {"threads", plan.threads},

@@ -56,10 +56,11 @@ Result<std::unique_ptr<ModelFile>> OpenModel(const std::string& model);
 // Only what this program can run: whoever gives another kind of model is told so first of all.
 Result<std::unique_ptr<ModelFile>> OpenRunnableModel(const std::string& model);
 
-// --memory, --threads, --ctx, --io, --prefetch, --cache-policy, --isa, --kv, --experts-per-token.
+// --memory, --threads, --ctx, --io, --cache, --prefetch, --cache-policy, --isa, --kv,
+// --experts-per-token.
 struct EngineFlags {
-  std::string model, memory, io = "auto", prefetch = "auto", cache_policy, isa = "auto",
-                             kv = "auto";
+  std::string model, memory, io = "auto", cache = "auto", prefetch = "auto", cache_policy,
+                             isa = "auto", kv = "auto";
   int threads = 0;
   int64_t context = 0;
   int experts_per_token = 0;

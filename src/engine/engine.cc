@@ -74,6 +74,57 @@ PlanInputs MakeInputs(const Opened& opened, const EngineOptions& options, KvType
   return in;
 }
 
+// The largest piece of the first expert, for which the disk is probed; empty if there is none.
+Extent TypicalPiece(const ExpertCatalog& experts) {
+  for (int layer = 0; layer < experts.layers(); ++layer) {
+    const std::span<const Extent> pieces = experts.pieces(layer, 0);
+    if (!pieces.empty()) return *std::ranges::max_element(pieces, {}, &Extent::bytes);
+  }
+  return {};
+}
+
+// The part of the experts that the page cache holds, from a look at some of them.
+double CachedPart(const ExpertCatalog& experts) {
+  constexpr int kLooks = 128;
+  int looks = 0, cached = 0;
+  for (int i = 0; i < kLooks && experts.layers() > 0 && experts.experts() > 0; ++i) {
+    // Spread over all layers, and over all experts in an order that repeats late.
+    const int layer = static_cast<int>(int64_t{i} * experts.layers() / kLooks);
+    const int expert = static_cast<int>(int64_t{i} * 37 % experts.experts());
+    for (const Extent& piece : experts.pieces(layer, expert)) {
+      ++looks;
+      cached += InPageCache(*piece.file, piece.offset + piece.bytes / 2) ? 1 : 0;
+    }
+  }
+  return looks == 0 ? 0 : static_cast<double>(cached) / looks;
+}
+
+// The probe's reads land in memory that the slots will take later.
+DeviceProfile Probe(const Extent& piece, const MemoryPlan& memory, const EngineOptions& options) {
+  if (piece.file == nullptr) return {.why_not = "there are no experts"};
+  ProbeOptions probe = options.probe;
+  probe.reader = options.io;
+  probe.buffer_bytes = std::min(probe.buffer_bytes, memory.experts);
+  return ProbeDevice(*piece.file, piece.bytes, probe);
+}
+
+ReadPlan PlanReads(const Opened& opened, const PlanInputs& memory_inputs, const MemoryPlan& memory,
+                   uint64_t file_bytes, const EngineOptions& options) {
+  const Extent piece = TypicalPiece(opened.map.experts);
+  ReadPlanInputs in;
+  in.cache = options.cache;
+  in.io = options.io;
+  in.budget_given = options.memory_bytes > 0 || options.memory_wish > 0;
+  in.direct_possible = piece.file == nullptr || piece.file->direct_fd() >= 0;
+  in.file_bytes = file_bytes;
+  in.available = memory_inputs.available + memory_inputs.process;
+  in.planned = memory.total();
+  in.cached = CachedPart(opened.map.experts);
+  in.slots = memory.slots;
+  in.slots_all = memory.slots_all;
+  return MakeReadPlan(in, Probe(piece, memory, options));
+}
+
 Status CheckContext(int64_t context, const EngineOptions& options, int64_t context_max) {
   if (options.context_least <= context) return {};
   return InvalidInput(
@@ -96,11 +147,11 @@ std::string EnginePlan::ToString() const {
   std::string text = fmt::format(
       "{} of {}: weights every token uses {}, experts {} ({} of {} resident at once), "
       "state of {} positions {} ({}), scratch {}, program {}. Prompts in chunks of {} tokens. "
-      "{}Reading by {}, computing with {} on {} thread{}, {} experts a token{}.",
+      "{}{} Reading by {}, computing with {} on {} thread{}, {} experts a token{}.",
       FormatBytes(memory.total()), FormatBytes(memory.budget), FormatBytes(memory.dense),
       FormatBytes(memory.experts), memory.slots, memory.slots_all, memory.context,
       FormatBytes(memory.state), kv, FormatBytes(memory.scratch), FormatBytes(memory.process),
-      memory.chunk_tokens, Guessing(prefetch, memory), reader, kernels, threads,
+      memory.chunk_tokens, Guessing(prefetch, memory), read.ToString(), reader, kernels, threads,
       threads == 1 ? "" : "s", experts_per_token,
       experts_as_trained ? "" : " (NOT as trained: answers differ from the model's)");
   return text;
@@ -118,7 +169,8 @@ Result<std::unique_ptr<Engine>> Engine::Load(std::unique_ptr<ModelFile> file, Te
 
   std::unique_ptr<Engine> engine(new Engine(std::move(file), std::move(text)));
   EnginePlan& plan = engine->plan_;
-  FM_ASSIGN_OR_RETURN(plan.memory, MakePlan(MakeInputs(opened, options, kv, threads)));
+  const PlanInputs inputs = MakeInputs(opened, options, kv, threads);
+  FM_ASSIGN_OR_RETURN(plan.memory, MakePlan(inputs));
   FM_RETURN_IF_ERROR(CheckContext(plan.memory.context, options, opened.config.context_max));
   plan.kernels = kernels->name;
   plan.kv = Name(kv);
@@ -127,17 +179,19 @@ Result<std::unique_ptr<Engine>> Engine::Load(std::unique_ptr<ModelFile> file, Te
   plan.prefetch = options.prefetch;
   plan.experts_as_trained = opened.experts_per_token == opened.config.experts_per_token;
 
-  ReaderOptions reader;
-  reader.kind = options.io;
-  FM_ASSIGN_OR_RETURN(Weights weights, Weights::Load(opened.map, reader, progress, options.cancel));
+  plan.read = PlanReads(opened, inputs, plan.memory, engine->file_->total_bytes(), options);
+  const ReaderOptions reader = plan.read.reader_options();
   StoreOptions store_options;
   store_options.slots = plan.memory.slots;
   store_options.experts_per_token = opened.experts_per_token;
   store_options.policy = options.cache_policy;
   store_options.prefetch = options.prefetch != Prefetch::kOff;
   store_options.wrap_reader = options.wrap_reader;
+  store_options.read_ahead = plan.read.read_ahead;
   FM_ASSIGN_OR_RETURN(std::unique_ptr<ExpertStore> store,
                       ExpertStore::Create(std::move(opened.map.experts), store_options, reader));
+  // The store gets its memory from the system while these are read.
+  FM_ASSIGN_OR_RETURN(Weights weights, Weights::Load(opened.map, reader, progress, options.cancel));
   plan.reader = store->reader().name();
 
   ModelOptions model;

@@ -13,6 +13,7 @@
 #include "base/progress.h"
 #include "base/status.h"
 #include "engine/memory_plan.h"
+#include "engine/read_plan.h"
 #include "engine/text_model.h"
 #include "format/model_file.h"
 #include "io/async_reader.h"
@@ -30,6 +31,8 @@ struct EngineOptions {
   int64_t context_needed = 0;  // positions the first request will use, if known
   int64_t context_least = 0;   // its prompt: loading fails at once if a session cannot hold it
   ReaderKind io = ReaderKind::kAuto;
+  CacheMode cache = CacheMode::kAuto;
+  ProbeOptions probe;  // `reader` and `buffer_bytes` are set by the engine
   CachePolicyKind cache_policy = kDefaultCachePolicy;
   // Reads what will probably be wanted while the disk is idle.
   Prefetch prefetch = Prefetch::kOff;
@@ -45,6 +48,7 @@ struct EngineOptions {
 // What was decided at start, in words and numbers.
 struct EnginePlan {
   MemoryPlan memory;
+  ReadPlan read;
   std::string reader;   // "uring direct"
   std::string kernels;  // "avx512"
   std::string kv;       // "f16"

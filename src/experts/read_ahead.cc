@@ -48,6 +48,13 @@ void ExpertStore::Impl::SubmitAhead() {
   if (complete) read_ahead = false;
 }
 
+// Between requests, while something else is computed.
+void ExpertStore::Impl::PollAhead() {
+  if (!read_ahead) return;
+  if (arriving > 0) Collect(/*wait=*/false);
+  SubmitAhead();
+}
+
 // What was on its way by itself is now what the request waits for.
 void ExpertStore::Impl::DemandAhead(uint32_t slot, int index) {
   Fill& fill = fills[slot];

@@ -135,7 +135,10 @@ void ExpertStore::Expect(int layer, std::span<const ExpertGuess> guesses, int at
   impl_->Expect(layer, guesses, at_once);
 }
 
-void ExpertStore::Poll() { impl_->Poll(); }
+void ExpertStore::Poll() {
+  impl_->Poll();
+  impl_->PollAhead();
+}
 
 const ExpertCatalog& ExpertStore::catalog() const { return impl_->catalog; }
 const AsyncReader& ExpertStore::reader() const { return *impl_->reader; }

@@ -38,6 +38,7 @@ struct ExpertStore::Impl {
 
   // Reading ahead (read_ahead.cc).
   void SubmitAhead();
+  void PollAhead();
   uint64_t AheadBytesMax(int ahead_layer) const;
   void DemandAhead(uint32_t slot, int index);
   void AheadArrived(uint32_t slot);
@@ -55,7 +56,7 @@ struct ExpertStore::Impl {
   ResidentExpert HandOut();
 
   const ExpertCatalog catalog;
-  Memory memory;  // slots * slot_bytes; outlives the reader, which writes to it
+  Memory memory;      // slots * slot_bytes; outlives the reader, which writes to it
   Prefault prefault;  // of the memory
   const uint64_t slot_bytes;
   std::unique_ptr<AsyncReader> reader;
