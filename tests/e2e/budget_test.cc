@@ -115,6 +115,38 @@ TEST(BudgetTest, ReadersAndThreadsChangeNothingButSpeed) {
   }
 }
 
+TEST(BudgetTest, WhereIoUringIsForbiddenThreadsRead) {
+  const std::string budget = std::to_string(FloorMB() + 2) + "MB";
+  const json want = ExpectJson(Answer({}))["tokens"];
+  const std::vector<std::string> arguments = {"run",    "-p",       std::string(kQuestion),
+                                              "--temp", "0",        "-n",
+                                              "24",     "--ctx",    "1024",
+                                              "--json", "--memory", budget};
+  const json forbidden = ExpectJson(RunFlashmoe(arguments, {.io_uring = false}));
+  EXPECT_EQ(forbidden["plan"]["reader"], "pread direct");
+  EXPECT_EQ(forbidden["tokens"], want);
+  auto asked = arguments;
+  asked.insert(asked.end(), {"--io", "uring"});
+  EXPECT_THAT(ExpectRefusal(RunFlashmoe(asked, {.io_uring = false})), HasSubstr("--io pread"));
+  EXPECT_EQ(ExpectJson(RunFlashmoe(arguments, {.low_lock_limit = true}))["tokens"], want);
+}
+
+TEST(BudgetTest, ThePageCacheIsUsedAsAskedAndChangesNothingButSpeed) {
+  const json want = ExpectJson(Answer({}))["tokens"];
+  for (const char* cache : {"auto", "direct", "page"}) {
+    for (const std::vector<std::string>& more :
+         {std::vector<std::string>{}, {"--memory", "36MB"}, {"--model", Ember()}}) {
+      auto arguments = more;
+      arguments.insert(arguments.end(), {"--cache", cache});
+      const json j = ExpectJson(Answer(arguments));
+      EXPECT_EQ(j["tokens"], want) << cache;
+      EXPECT_NE(j["plan"]["cache_reason"], "");
+      if (std::string(cache) == "page") EXPECT_EQ(j["plan"]["cache"], "page");
+      EXPECT_EQ(j["plan"]["disk"]["probed"], false) << "the bundled model is read sooner";
+    }
+  }
+}
+
 TEST(BudgetTest, EveryInstructionSetIsRepeatable) {
   for (const KernelTable* table : AvailableKernels()) {
     const std::string isa(table->name);

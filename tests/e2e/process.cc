@@ -2,15 +2,20 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -56,12 +61,28 @@ void Close(int& fd) {
   fd = -1;
 }
 
+bool ForbidIoUring() {
+  sock_filter program[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog filter = {4, program};
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
 // Between fork and exec: only calls that are safe there.
-[[noreturn]] void BecomeChild(char* const* arguments, int in, int out, int err, int cgroup) {
+[[noreturn]] void BecomeChild(char* const* arguments, const ProcessOptions& options, int in,
+                              int out, int err, int cgroup) {
   dup2(in, STDIN_FILENO);
   dup2(out, STDOUT_FILENO);
   dup2(err, STDERR_FILENO);
   if (cgroup >= 0 && write(cgroup, "0", 1) != 1) _exit(126);
+  const rlimit locked = {65'536, 65'536};
+  if (options.low_lock_limit && setrlimit(RLIMIT_MEMLOCK, &locked) != 0) _exit(126);
+  if (!options.io_uring && !ForbidIoUring()) _exit(126);
   signal(SIGPIPE, SIG_DFL);
   execv(arguments[0], arguments);
   _exit(127);
@@ -82,7 +103,7 @@ Process::Process(const std::vector<std::string>& arguments, const ProcessOptions
   raw.push_back(nullptr);
   own_rss_bytes_ = ResidentBytes();
   pid_ = fork();
-  if (pid_ == 0) BecomeChild(raw.data(), in.childs, out.childs, err.childs, cgroup);
+  if (pid_ == 0) BecomeChild(raw.data(), options, in.childs, out.childs, err.childs, cgroup);
   EXPECT_GT(pid_, 0);
   Close(in.childs);
   Close(out.childs);

@@ -16,6 +16,8 @@ struct ProcessOptions {
   std::string out_path = "";      // standard output goes to this file and not to a pipe, if set
   double seconds_max = 120;       // then it is killed
   std::string cgroup_tasks = "";  // the child joins the control group of this file, if set
+  bool io_uring = true;           // false: the system refuses it, as containers do
+  bool low_lock_limit = false;    // the child may lock 64 KiB of memory
 };
 
 struct ProcessResult {

@@ -110,11 +110,14 @@ class CutFileTest : public testing::TestWithParam<ReaderKind> {
     std::ifstream file(path, std::ios::binary);
     return {std::istreambuf_iterator<char>(file), {}};
   }
-  // The same inode gets its bytes back.
-  static void Restore(const std::string& path, const std::string& content) {
+  // The same inode gets its bytes back, and the time at which they were written.
+  static void Restore(const std::string& path, const std::string& content,
+                      std::filesystem::file_time_type written) {
     std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
     file.write(content.data(), static_cast<std::streamsize>(content.size()));
+    file.close();
     ASSERT_TRUE(file.good());
+    std::filesystem::last_write_time(path, written);
   }
   TestFolder files_;
 };
@@ -124,6 +127,7 @@ TEST_P(CutFileTest, EndsTheRequestAndNothingElse) {
   Checkpoint::Load(TinyModel("tiny-random")).Write(folder);
   const std::string weights = folder + "/model.safetensors";
   const std::string content = ReadFile(weights);
+  const auto written = std::filesystem::last_write_time(weights);
 
   EngineOptions options = TestOptions();
   options.io = GetParam();
@@ -153,11 +157,48 @@ TEST_P(CutFileTest, EndsTheRequestAndNothingElse) {
   // Again, as long as the file is short.
   ASSERT_FALSE(session->Evaluate(tokens, keep).has_value());
 
-  Restore(weights, content);
+  Restore(weights, content, written);
   rows.clear();
   const Status healed = session->Evaluate(tokens, keep);
   ASSERT_TRUE(healed.has_value()) << healed.error().ToString();
   EXPECT_EQ(FirstDifference(rows, want), "");
+}
+
+// Another model of the same size, written into the file that is in use: never its bytes.
+TEST_P(CutFileTest, AnotherModelInItsPlaceIsAnErrorAndNotAText) {
+  const std::string folder = files_.File("model");
+  Checkpoint::Load(TinyModel("tiny-random")).Write(folder);
+  const std::string weights = folder + "/model.safetensors";
+  std::string content = ReadFile(weights);
+
+  EngineOptions options = TestOptions();
+  options.io = GetParam();
+  const auto engine = OpenWithLeast(folder, options);
+  ASSERT_NE(engine, nullptr);
+  for (size_t i = content.size() / 4; i < content.size(); i += 64) content[i] ^= 1;
+  std::fstream(weights, std::ios::binary | std::ios::in | std::ios::out) << content;
+  auto session = engine->NewSession();
+  ASSERT_TRUE(session.has_value());
+  const Status failed = session->Sync(SomeTokens(40, 500));
+  ASSERT_FALSE(failed.has_value());
+  EXPECT_THAT(failed.error().ToString(),
+              AllOf(HasSubstr("changed while in use"), HasSubstr(weights)));
+}
+
+TEST_P(CutFileTest, AnotherModelUnderItsNameChangesNothing) {
+  const std::string folder = files_.File("model");
+  Checkpoint::Load(TinyModel("tiny-random")).Write(folder);
+  const std::string weights = folder + "/model.safetensors";
+
+  EngineOptions options = TestOptions();
+  options.io = GetParam();
+  const auto engine = OpenWithLeast(folder, options);
+  ASSERT_NE(engine, nullptr);
+  const std::vector<int32_t> tokens = SomeTokens(40, 500);
+  std::ofstream(folder + "/new", std::ios::binary) << "something else";
+  std::filesystem::rename(folder + "/new", weights);
+  EXPECT_EQ(
+      FirstDifference(AllLogits(*engine, tokens), AllLogits(TinyModel("tiny-random"), tokens)), "");
 }
 
 std::string ReaderName(const testing::TestParamInfo<ReaderKind>& reader) {
@@ -182,9 +223,13 @@ TEST(FailingDiskTest, ErrorsEndPassesAndLeaveNoTrace) {
   ASSERT_TRUE(weights.has_value());
   auto pread = MakeReader({.kind = ReaderKind::kPread});
   ASSERT_TRUE(pread.has_value());
-  auto sim = std::make_unique<SimReader>(
-      std::move(*pread),
-      SimOptions{.seed = 5, .error_rate = 0.002, .early_end_rate = 0.001, .hold_rate = 0.3});
+  auto sim = std::make_unique<SimReader>(std::move(*pread), SimOptions{.seed = 5,
+                                                                       .error_rate = 0.002,
+                                                                       .early_end_rate = 0.001,
+                                                                       .split_rate = 0.2,
+                                                                       .hold_rate = 0.3,
+                                                                       .spike_rate = 0.0005,
+                                                                       .spike_s = 0.02});
   const int k = config->experts_per_token;
   StoreOptions store_options;
   store_options.slots = ExpertStore::MinSlots(map->experts, k);
