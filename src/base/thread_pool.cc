@@ -67,28 +67,35 @@ struct ThreadPool::Impl {
   RangeFn fn = nullptr;
   void* context = nullptr;
 
-  alignas(64) std::atomic<int64_t> next_chunk{0};
+  // The job's chunks in sections of about equal size, one for each thread.
+  struct alignas(64) Section {
+    std::atomic<int64_t> next_chunk{0};
+    int64_t end = 0;
+  };
+  std::vector<Section> sections;  // [threads]
+
   alignas(64) std::atomic<uint32_t> state{0};  // workers sleep on it
   std::atomic<bool> stop{false};
   alignas(64) std::atomic<uint32_t> emptied{0};  // the caller sleeps on it
 
-  void WorkerLoop();
+  void WorkerLoop(size_t section);
   void WaitForNewJob(uint32_t seen);
   bool TryEnter(uint32_t* seen);
   void Leave();
-  void RunChunks();
+  void RunChunks(size_t section);
   void RunHere(int64_t first, int64_t last);
+  int64_t SectionBegin(int64_t i) const;
   void Open();
   void Close();
 };
 
-void ThreadPool::Impl::WorkerLoop() {
+void ThreadPool::Impl::WorkerLoop(size_t section) {
   uint32_t seen = 0;
   for (;;) {
     WaitForNewJob(seen);
     if (stop.load(std::memory_order_relaxed)) return;
     if (TryEnter(&seen)) {
-      RunChunks();
+      RunChunks(section);
       Leave();
     }
   }
@@ -133,17 +140,30 @@ void ThreadPool::Impl::RunHere(int64_t first, int64_t last) {
   }
 }
 
-void ThreadPool::Impl::RunChunks() {
-  for (;;) {
-    const int64_t chunk = next_chunk.fetch_add(1, std::memory_order_relaxed);
-    if (chunk >= chunks) return;
-    RunHere(chunk, chunk + 1);
+// The chunks of `section`, then what is left of the others.
+void ThreadPool::Impl::RunChunks(size_t section) {
+  for (size_t i = 0; i < sections.size(); ++i) {
+    Section& from = sections[(section + i) % sections.size()];
+    while (from.next_chunk.load(std::memory_order_relaxed) < from.end) {
+      const int64_t chunk = from.next_chunk.fetch_add(1, std::memory_order_relaxed);
+      if (chunk < from.end) RunHere(chunk, chunk + 1);
+    }
   }
+}
+
+int64_t ThreadPool::Impl::SectionBegin(int64_t i) const {
+  const auto count = static_cast<int64_t>(sections.size());
+  return chunks / count * i + chunks % count * i / count;
 }
 
 // Publishes the job and wakes as many sleepers as it has chunks for.
 void ThreadPool::Impl::Open() {
-  next_chunk.store(0, std::memory_order_relaxed);
+  const auto count = static_cast<int64_t>(sections.size());
+  for (int64_t i = 0; i < count; ++i) {
+    Section& section = sections[static_cast<size_t>(i)];
+    section.next_chunk.store(SectionBegin(i), std::memory_order_relaxed);
+    section.end = SectionBegin(i + 1);
+  }
   const uint32_t number = Number(state.load(std::memory_order_relaxed)) + 1;
   state.store(number * kNumberStep | kOpen);
   const auto helpers_max = static_cast<int64_t>(workers.size());
@@ -172,9 +192,11 @@ ThreadPool::ThreadPool(int threads) : impl_(std::make_unique<Impl>()) {
   // A waiting thread must not take the CPU from one that works.
   impl_->spin = count <= AvailableCpus();
   impl_->workers.reserve(static_cast<size_t>(count - 1));
+  impl_->sections = std::vector<Impl::Section>(static_cast<size_t>(count));
   try {
     for (int i = 1; i < count; ++i) {
-      impl_->workers.emplace_back([impl = impl_.get()] { impl->WorkerLoop(); });
+      impl_->workers.emplace_back(
+          [impl = impl_.get(), i] { impl->WorkerLoop(static_cast<size_t>(i)); });
     }
   } catch (const std::system_error&) {
     // A process limit was reached: the threads that did start do the work.
@@ -209,7 +231,7 @@ void ThreadPool::Run(int64_t n, int64_t grain, RangeFn fn, void* context) {
     return;
   }
   impl.Open();
-  impl.RunChunks();
+  impl.RunChunks(0);
   impl.Close();
 }
 

@@ -19,8 +19,9 @@ class ThreadPool {
   int threads() const;
 
   // Calls fn(begin, end) on disjoint ranges that cover [0, n), each at most `grain` long, on the
-  // pool's threads and the caller; returns when all have returned. Ranges are handed out as
-  // threads become free, so a result must not depend on which thread computes which range.
+  // pool's threads and the caller; returns when all have returned. Each thread goes through a
+  // section of its own from the front, so that what it reads is one stream, and then helps with the
+  // others': a result must not depend on which thread computes which range.
   // One caller at a time; fn must not call ParallelFor and must not throw. REQUIRES: grain >= 1.
   template <typename Fn>
   void ParallelFor(int64_t n, int64_t grain, Fn&& fn) {

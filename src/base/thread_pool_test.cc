@@ -107,6 +107,23 @@ TEST(ThreadPoolCasesTest, OtherThreadsTakePart) {
   EXPECT_EQ(ids.size(), 3u);
 }
 
+TEST(ThreadPoolCasesTest, OthersFinishTheSectionOfAStuckThread) {
+  ThreadPool pool(3);
+  std::atomic<int> finished{0};
+  bool others_did_the_rest = false;
+  pool.ParallelFor(30, 1, [&](int64_t begin, int64_t) {
+    if (begin != 0) {
+      finished.fetch_add(1);
+      return;
+    }
+    for (int i = 0; i < 10'000 && finished.load() < 29; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    others_did_the_rest = finished.load() == 29;
+  });
+  EXPECT_TRUE(others_did_the_rest);
+}
+
 TEST(ThreadPoolCasesTest, HugeGrainsAndCountsDoNotOverflow) {
   constexpr int64_t kHuge = std::numeric_limits<int64_t>::max();
   ThreadPool pool(2);

@@ -56,7 +56,7 @@ PlanInputs MakeInputs(const Opened& opened, const EngineOptions& options, KvType
   // Beyond a block, only what every token of a chunk keeps grows.
   const int64_t block = Workspace::BlockTokens(std::numeric_limits<int64_t>::max());
   in.scratch_per_token = scratch(block + 1, 0) - scratch(block, 0);
-  in.scratch_per_block_token = scratch(1, 0) - scratch(0, 0) - in.scratch_per_token;
+  in.scratch_per_block_token = scratch(block, 0) - scratch(block - 1, 0) - in.scratch_per_token;
   in.block_tokens = block;
   in.scratch_per_position = scratch(0, 1) - scratch(0, 0);
   in.slot = opened.map.experts.max_slot_bytes();

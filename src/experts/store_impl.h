@@ -22,7 +22,7 @@ struct ExpertStore::Impl {
 
   // The stream's life: Begin, Next until it has nothing more, End.
   Status Begin(int layer, std::span<const int> experts, std::span<const int32_t> chosen);
-  Result<std::optional<ResidentExpert>> Next();
+  Result<std::span<const ResidentExpert>> Next(size_t most, bool wait);
   void End();
 
   // Guesses (prefetch.cc).
@@ -53,7 +53,7 @@ struct ExpertStore::Impl {
   std::span<const Extent> PiecesIn(uint32_t slot) const;
   void Drain();
   void LetGo();
-  ResidentExpert HandOut();
+  std::span<const ResidentExpert> HandOut(size_t count);
 
   const ExpertCatalog catalog;
   Memory memory;      // slots * slot_bytes; outlives the reader, which writes to it
@@ -90,7 +90,8 @@ struct ExpertStore::Impl {
   size_t next_miss = 0;
   std::vector<Ready> ready;  // resident and pinned; from next_ready on not handed out yet
   size_t next_ready = 0;
-  uint32_t handed_out = ExpertCache::kNoSlot;
+  std::vector<uint32_t> slots_out;  // of those handed out by the last call
+  std::vector<ResidentExpert> handed_out;
   std::vector<const std::byte*> handed_out_pieces;
   std::optional<Error> error;  // the first
   std::vector<uint64_t> seen;  // [experts] the number of the last request that had it

@@ -123,6 +123,56 @@ TEST_F(ExpertStoreTest, ResidentExpertsComeFirstAndReadNothing) {
   EXPECT_EQ(store->stats().bytes_read, 2u * 17'001);
 }
 
+TEST_F(ExpertStoreTest, BatchesHoldAllThatHasCome) {
+  auto store = Make(20);
+  Run(*store, 0, {1, 2, 3});
+  auto stream = store->Stream(0, std::vector<int>{3, 9, 1, 8});
+  auto first = stream->NextBatch(/*wait=*/false);
+  ASSERT_TRUE(first.has_value());
+  ASSERT_GE(first->size(), 2u);  // those read before, and any that was quick
+  EXPECT_EQ((*first)[0].index, 0);
+  EXPECT_EQ((*first)[1].index, 2);
+  size_t total = 0;
+  for (auto batch = *first; !batch.empty(); batch = *stream->NextBatch(/*wait=*/true)) {
+    for (const ResidentExpert& expert : batch) EXPECT_TRUE(experts_.Matches(0, expert));
+    total += batch.size();
+  }
+  EXPECT_EQ(total, 4u);
+  EXPECT_TRUE(stream->NextBatch(/*wait=*/true)->empty());
+}
+
+TEST_F(ExpertStoreTest, ABatchStaysWhileOthersNeedSlots) {
+  auto store = Make(14);
+  for (const int layer : {0, 2, 3}) Run(*store, layer, {1, 5, 9});
+  auto stream = store->Stream(4, All());  // five slots for twelve experts
+  std::set<int> seen;
+  while (true) {
+    const auto batch = stream->NextBatch(/*wait=*/true);
+    ASSERT_TRUE(batch.has_value());
+    if (batch->empty()) break;
+    for (const ResidentExpert& expert : *batch) {
+      EXPECT_TRUE(experts_.Matches(4, expert));
+      EXPECT_TRUE(seen.insert(expert.expert).second);
+    }
+  }
+  EXPECT_EQ(seen.size(), All().size());
+}
+
+// A disk that answers late: nothing is there yet, which is not the end.
+TEST_F(ExpertStoreTest, ABatchThatIsNotWaitedForMayBeEmpty) {
+  auto store = MakeSimulated(20, {.latency_s = 0.05});
+  auto stream = store->Stream(0, std::vector<int>{4, 7});
+  EXPECT_TRUE(stream->NextBatch(/*wait=*/false)->empty());
+  size_t total = 0;
+  while (true) {
+    const auto batch = stream->NextBatch(/*wait=*/true);
+    ASSERT_TRUE(batch.has_value());
+    if (batch->empty()) break;
+    total += batch->size();
+  }
+  EXPECT_EQ(total, 2u);
+}
+
 TEST_F(ExpertStoreTest, EmptyRequestEndsAtOnce) {
   auto store = Make(20);
   Run(*store, 0, {});

@@ -1,6 +1,8 @@
 // Serving one request: resident experts first, the others as they arrive.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "base/check.h"
@@ -162,9 +164,8 @@ void ExpertStore::Impl::DemandArrived(uint32_t slot) {
 }
 
 void ExpertStore::Impl::LetGo() {
-  if (handed_out == ExpertCache::kNoSlot) return;
-  cache.Unpin(handed_out);
-  handed_out = ExpertCache::kNoSlot;
+  for (const uint32_t slot : slots_out) cache.Unpin(slot);
+  slots_out.clear();
 }
 
 // Waits for what is in flight and unpins everything; what arrived well stays.
@@ -176,20 +177,28 @@ void ExpertStore::Impl::Drain() {
   for (; next_ready < ready.size(); ++next_ready) cache.Unpin(ready[next_ready].slot);
 }
 
-ResidentExpert ExpertStore::Impl::HandOut() {
-  const Ready next = ready[next_ready++];
-  handed_out = next.slot;
-  const int expert = experts[static_cast<size_t>(next.index)];
+std::span<const ResidentExpert> ExpertStore::Impl::HandOut(size_t count) {
+  handed_out.clear();
   handed_out_pieces.clear();
-  const std::byte* block = memory.data() + next.slot * slot_bytes;
-  for (const Extent& piece : catalog.pieces(layer, expert)) {
-    handed_out_pieces.push_back(block + piece.offset % kBlockBytes);
-    block += SlotBytes(piece.offset, piece.bytes);
+  for (; count > 0; --count) {
+    const Ready next = ready[next_ready++];
+    slots_out.push_back(next.slot);
+    handed_out.push_back({next.index, experts[static_cast<size_t>(next.index)], {}});
+    const std::byte* block = memory.data() + next.slot * slot_bytes;
+    for (const Extent& piece : catalog.pieces(layer, handed_out.back().expert)) {
+      handed_out_pieces.push_back(block + piece.offset % kBlockBytes);
+      block += SlotBytes(piece.offset, piece.bytes);
+    }
   }
-  return {.index = next.index, .expert = expert, .pieces = handed_out_pieces};
+  // All experts of a layer have the same number of pieces.
+  const size_t pieces = handed_out_pieces.size() / handed_out.size();
+  for (size_t i = 0; i < handed_out.size(); ++i) {
+    handed_out[i].pieces = std::span(handed_out_pieces).subspan(i * pieces, pieces);
+  }
+  return handed_out;
 }
 
-Result<std::optional<ResidentExpert>> ExpertStore::Impl::Next() {
+Result<std::span<const ResidentExpert>> ExpertStore::Impl::Next(size_t most, bool wait) {
   LetGo();
   while (!error.has_value()) {
     SubmitMisses();
@@ -198,9 +207,11 @@ Result<std::optional<ResidentExpert>> ExpertStore::Impl::Next() {
     if (next_ready < ready.size()) {
       SubmitGuesses();
       SubmitAhead();
-      return HandOut();
+      return HandOut(std::min(most, ready.size() - next_ready));
     }
-    if (demanded == 0 && next_miss == misses.size()) return std::nullopt;
+    if (!wait || (demanded == 0 && next_miss == misses.size())) {
+      return std::span<const ResidentExpert>();
+    }
     // What is not on its way yet waits for a slot. Nothing is pinned now but guesses on their way,
     // and without those each layer can get a slot: the others' floors leave it its own, which are
     // free or hold its experts (MinSlots).
@@ -230,7 +241,14 @@ ExpertStream::~ExpertStream() {
 
 Result<std::optional<ResidentExpert>> ExpertStream::Next() {
   FM_CHECK(store_ != nullptr);
-  return store_->impl_->Next();
+  FM_ASSIGN_OR_RETURN(const auto batch, store_->impl_->Next(1, /*wait=*/true));
+  if (batch.empty()) return std::nullopt;
+  return batch.front();
+}
+
+Result<std::span<const ResidentExpert>> ExpertStream::NextBatch(bool wait) {
+  FM_CHECK(store_ != nullptr);
+  return store_->impl_->Next(std::numeric_limits<size_t>::max(), wait);
 }
 
 }  // namespace flashmoe

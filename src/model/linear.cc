@@ -73,6 +73,25 @@ const Activations& ActivationBuffer::Set(const KernelTable& kernels, ThreadPool&
   return view_;
 }
 
+Activations ActivationBuffer::Row(const float* x, int64_t at, int64_t cols, bool quantised) const {
+  Activations row;
+  row.n = 1;
+  row.cols = cols;
+  row.f32 = x;
+  if (!quantised) return row;
+  row.q8 = q8_.data() + at;
+  row.scales = scales_.data() + at / kQ8Block;
+  row.sums = sums_.data() + at / kQ8Block * kSums;
+  return row;
+}
+
+void ActivationBuffer::Quantise(const KernelTable& kernels, const float* x, int64_t at, int64_t n) {
+  FM_CHECK(at % kQ8Block == 0 && n % kQ8Block == 0);
+  FM_CHECK(at + n <= static_cast<int64_t>(q8_.size()));
+  kernels.quantize_q8(x, 1, n, q8_.data() + at, scales_.data() + at / kQ8Block,
+                      sums_.data() + at / kQ8Block * kSums);
+}
+
 const Activations& ActivationBuffer::Gather(const Activations& all, std::span<const int32_t> rows) {
   const int64_t cols = all.cols;
   FM_CHECK(static_cast<int64_t>(rows.size()) * cols <= static_cast<int64_t>(f32_.size()));
@@ -104,7 +123,7 @@ void Project(const KernelTable& kernels, ThreadPool& pool, const Activations& x,
   for (const Projection& p : projections) rows += p.w.rows;
   // Small enough that no thread waits long for the last one, a multiple of what kernels unroll.
   const int64_t share = rows / (pool.threads() * 8);
-  const int64_t grain = std::clamp<int64_t>(share / 8 * 8, 8, x.n == 1 ? 256 : 64);
+  const int64_t grain = std::clamp<int64_t>(share / 8 * 8, 8, 64);
   pool.ParallelFor(rows, grain, [&](int64_t begin, int64_t end) {
     int64_t first = 0;  // of this projection's rows in the joint numbering
     for (const Projection& p : projections) {

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "model/token_experts.h"
+
 namespace flashmoe {
 namespace {
 
@@ -64,12 +66,15 @@ void FeedForward(const LayerContext& c, const Activations& x, const Matrix& gate
   Project(c.kernels, c.pool, hidden, second);
 }
 
-void RunSharedExpert(const LayerContext& c, const LayerWeights& w, const Activations& x) {
+void WeighSharedExpert(const LayerContext& c, const LayerWeights& w, const Activations& x) {
   const std::array projection = {Projection{w.shared_router, c.work.shared_weight.data(), 1}};
   Project(c.kernels, c.pool, x, projection);
   for (int64_t t = 0; t < c.tokens; ++t) {
     c.work.shared_weight[t] = 1.0f / (1.0f + std::exp(-c.work.shared_weight[t]));
   }
+}
+
+void RunSharedExpert(const LayerContext& c, const LayerWeights& w, const Activations& x) {
   for (int64_t t = 0; t < c.tokens; t += c.work.block_tokens) {
     const Activations block = SliceTokens(x, t, std::min(c.work.block_tokens, c.tokens - t));
     FeedForward(c, block, w.shared_gate, w.shared_up, w.shared_down,
@@ -87,10 +92,6 @@ void RunExpert(const LayerContext& c, const ExpertLayout& layout, const Resident
   const Matrix gate = Bind(layout.gate, expert.pieces);
   const Matrix up = Bind(layout.up, expert.pieces);
   const Matrix down = Bind(layout.down, expert.pieces);
-  if (c.tokens == 1) {
-    FeedForward(c, x, gate, up, down, c.work.expert_out.data() + ranks[0] * hidden);
-    return;
-  }
   const auto block_tokens = static_cast<size_t>(c.work.block_tokens);
   for (size_t first = 0; first < tokens.size(); first += block_tokens) {
     const auto block = tokens.subspan(first, std::min(block_tokens, tokens.size() - first));
@@ -99,6 +100,43 @@ void RunExpert(const LayerContext& c, const ExpertLayout& layout, const Resident
       std::memcpy(c.work.expert_out.data() + (block[i] * k + ranks[first + i]) * hidden,
                   c.work.down.data() + i * hidden, hidden * sizeof(float));
     }
+  }
+}
+
+// Many tokens: one expert after the other, each for all tokens that chose it.
+Status RunForTokens(const LayerContext& c, const LayerWeights& w, const Assignment& assignment,
+                    const Activations& x, ExpertStream& stream) {
+  if (w.shared_gate.rows > 0) RunSharedExpert(c, w, x);
+  c.Lap(Step::kSharedExpert);
+  while (true) {
+    FM_ASSIGN_OR_RETURN(const std::optional<ResidentExpert> expert, stream.Next());
+    c.Lap(Step::kWait);
+    if (!expert) return {};
+    RunExpert(c, w.experts, *expert, assignment, x);
+    c.Lap(Step::kExperts);
+  }
+}
+
+// One token: all experts that are there at once, the shared one with the first.
+Status RunForToken(const LayerContext& c, const LayerWeights& w, const Assignment& assignment,
+                   const Activations& x, ExpertStream& stream) {
+  std::vector<TokenExpert> experts;
+  if (w.shared_gate.rows > 0) {
+    experts.push_back({w.shared_gate, w.shared_up, w.shared_down, c.work.shared_out.data()});
+  }
+  while (true) {
+    FM_ASSIGN_OR_RETURN(const auto batch, stream.NextBatch(/*wait=*/experts.empty()));
+    c.Lap(Step::kWait);
+    for (const ResidentExpert& expert : batch) {
+      const int32_t rank = assignment.RanksOf(expert.index)[0];
+      experts.push_back({Bind(w.experts.gate, expert.pieces), Bind(w.experts.up, expert.pieces),
+                         Bind(w.experts.down, expert.pieces),
+                         c.work.expert_out.data() + rank * c.config.hidden});
+    }
+    if (experts.empty()) return {};
+    RunTokenExperts(c, x, experts);
+    experts.clear();
+    c.Lap(Step::kExperts);
   }
 }
 
@@ -137,15 +175,10 @@ Status RunExperts(const LayerContext& c, const LayerWeights& w, ExpertStore& sto
                             w.shared_up.type};
   const Activations& x =
       c.work.input.Set(c.kernels, c.pool, c.work.normed.data(), c.tokens, c.config.hidden, types);
-  if (shared) RunSharedExpert(c, w, x);
+  if (shared) WeighSharedExpert(c, w, x);
   c.Lap(Step::kSharedExpert);
-  while (true) {
-    FM_ASSIGN_OR_RETURN(const std::optional<ResidentExpert> expert, stream.Next());
-    c.Lap(Step::kWait);
-    if (!expert) break;
-    RunExpert(c, w.experts, *expert, assignment, x);
-    c.Lap(Step::kExperts);
-  }
+  const auto run = c.tokens == 1 ? RunForToken : RunForTokens;
+  FM_RETURN_IF_ERROR(run(c, w, assignment, x, stream));
   Combine(c, shared);
   c.Lap(Step::kCombine);
   return {};

@@ -21,7 +21,7 @@ enum class Step : uint8_t {
   kRequest,       // grouping tokens by expert, starting reads
   kLookahead,     // guessing the next layer's experts and learning to, starting reads of them
   kSharedExpert,  // with the quantisation of the inputs of all experts
-  kExperts,       // computing routed experts
+  kExperts,       // computing routed experts, and the shared one of a single token
   kWait,          // for reads of experts, and what the store does meanwhile
   kCombine,       // adding up experts
   kHead,          // logits

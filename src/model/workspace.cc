@@ -8,6 +8,12 @@ namespace {
 constexpr int64_t kBlockTokens = 512;
 static_assert(kBlockTokens % kDeltaChunk == 0);
 
+// Blocks of a row that is made in pieces are whole.
+int64_t RoundUp(int64_t width) { return (width + 31) / 32 * 32; }
+
+// Rows of the buffers between the steps of experts: a block of tokens, or a token's experts.
+int64_t InnerRows(int64_t block_tokens, int k) { return std::max<int64_t>(block_tokens, k + 1); }
+
 // Floats of every buffer, in one place, so that the plan and the allocation cannot disagree.
 struct Sizes {
   int64_t hidden, inner, projected, heads_out, conv, rotary, scores, delta, width;
@@ -24,7 +30,7 @@ struct Sizes {
     rotary = c.rotary_dims / 2;
     scores = context;
     delta = c.CountLayers(LayerKind::kDeltaNet) > 0 ? DeltaChunkScratch(c.key_dim, c.value_dim) : 0;
-    width = std::max(c.expert_width, c.shared_expert_width);
+    width = RoundUp(std::max(c.expert_width, c.shared_expert_width));
     inner = std::max(heads_out, width);
   }
 };
@@ -38,7 +44,7 @@ Workspace::Workspace(const ModelConfig& c, int64_t n, int64_t context, int k, in
       block_tokens(BlockTokens(n)),
       experts_per_token(k),
       input(n, Sizes(c, context).hidden, /*gathers=*/false),
-      inner(block_tokens, Sizes(c, context).inner, /*gathers=*/false),
+      inner(InnerRows(block_tokens, k), Sizes(c, context).inner, /*gathers=*/false),
       gathered(block_tokens, Sizes(c, context).hidden, /*gathers=*/true) {
   const Sizes s(c, context);
   x.resize(n * s.hidden);
@@ -55,8 +61,8 @@ Workspace::Workspace(const ModelConfig& c, int64_t n, int64_t context, int k, in
   routing.raw_logits.resize(c.experts);
   routing.chosen.resize(n * k);
   routing.weights.resize(n * k);
-  gate.resize(block_tokens * s.width);
-  up.resize(block_tokens * s.width);
+  gate.resize(InnerRows(block_tokens, k) * s.width);
+  up.resize(InnerRows(block_tokens, k) * s.width);
   down.resize(block_tokens * s.hidden);
   expert_out.resize(n * k * s.hidden);
   shared_out.resize(n * s.hidden);
@@ -67,11 +73,14 @@ uint64_t Workspace::Bytes(const ModelConfig& c, int64_t n, int64_t context, int 
   const Sizes s(c, context);
   const int64_t b = BlockTokens(n);
   const int64_t per_token = s.hidden * (4 + k) + 2 * s.rotary + c.experts + 2 * k + 1;
-  const int64_t per_block_token = s.hidden + s.projected + s.heads_out + s.conv + 2 * s.width;
+  const int64_t inner_rows = InnerRows(b, k);
+  const int64_t per_block_token = s.hidden + s.projected + s.heads_out + s.conv;
   const int64_t per_thread = s.scores + s.delta;
-  const int64_t floats = n * per_token + b * per_block_token + threads * per_thread + c.experts;
+  const int64_t floats = n * per_token + b * per_block_token + inner_rows * 2 * s.width +
+                         threads * per_thread + c.experts;
   return sizeof(float) * static_cast<uint64_t>(floats) +
-         ActivationBuffer::Bytes(n, s.hidden, false) + ActivationBuffer::Bytes(b, s.inner, false) +
+         ActivationBuffer::Bytes(n, s.hidden, false) +
+         ActivationBuffer::Bytes(inner_rows, s.inner, false) +
          ActivationBuffer::Bytes(b, s.hidden, true);
 }
 

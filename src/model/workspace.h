@@ -47,7 +47,7 @@ struct Workspace {
   std::vector<float> delta_scratch;   // [threads, DeltaChunkScratch]
 
   Routing routing;
-  std::vector<float> gate, up;       // [b, widest expert]
+  std::vector<float> gate, up;       // [max(b, experts_per_token + 1), widest expert]
   std::vector<float> down;           // [b, H]
   std::vector<float> expert_out;     // [n, experts_per_token, H]
   std::vector<float> shared_out;     // [n, H]

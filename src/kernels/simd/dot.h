@@ -22,8 +22,9 @@ struct WeightBF16 {
   static inline Vec At(const uint8_t* p) { return LoadBF16(p); }
 };
 
-// y[t * y_stride + r] = row r at `w` . row t at `x`, over n elements.
-template <class Weight, int kRows, int kTokens>
+// y[t * y_stride + r] = row r at `w` . row t at `x`, over n elements. kAhead: the bytes by which
+// lines are asked for before their turn; 0 for rows that lie in a cache.
+template <class Weight, int kRows, int kTokens, int kAhead = 0>
 static inline void DotRows(const uint8_t* w, int64_t row_bytes, const float* x, int64_t x_stride,
                            int64_t n, float* y, int64_t y_stride) {
   Vec acc[kRows][kTokens][kAccumulators];
@@ -37,6 +38,14 @@ static inline void DotRows(const uint8_t* w, int64_t row_bytes, const float* x, 
   };
   int64_t c = 0;
   for (; c + kAccumulators * kLanes <= n; c += kAccumulators * kLanes) {
+    if constexpr (kAhead > 0) {
+      static_assert(kRows == 1);
+      constexpr int kStep = kAccumulators * kLanes * Weight::kBytes;
+      const char* ahead = reinterpret_cast<const char*>(reinterpret_cast<uintptr_t>(w) + kAhead);
+      for (int line = 0; line < kStep; line += 64) {
+        _mm_prefetch(ahead + c * Weight::kBytes + line, _MM_HINT_T0);
+      }
+    }
     for (int i = 0; i < kAccumulators; ++i) {
       Vec input[kTokens];
       for (int t = 0; t < kTokens; ++t) input[t] = Load(x + t * x_stride + c + i * kLanes);

@@ -45,8 +45,16 @@ struct Plain {
   static constexpr bool kScalesOf16 = false;  // s is not 1; then kSmall
   static constexpr bool kBias = false;        // bias is not 0
   static constexpr bool kMinsOf16 = false;    // m is not 1; then kBias
-  static inline void Prefetch(const Row&) {}  // one stream, which the hardware follows
 };
+
+// Rows lie one after the other. The hardware's prefetchers stop at every page of 4 KiB, also inside
+// a huge one; asking this far ahead bridges the gap.
+constexpr uintptr_t kAhead = 2048;
+
+// Asks for the cache line `ahead` bytes after p; it need not exist.
+static inline void PrefetchAhead(const uint8_t* p, uintptr_t ahead) {
+  _mm_prefetch(reinterpret_cast<const char*>(reinterpret_cast<uintptr_t>(p) + ahead), _MM_HINT_T0);
+}
 
 // GGUF: spans of kBytes, one after the other.
 template <int kBytes>
@@ -55,6 +63,9 @@ struct Blocks : Plain {
     Row at = row;
     at.data += span * kBytes;
     return at;
+  }
+  static inline void Prefetch(const Row& row) {
+    for (uintptr_t line = 0; line < kBytes; line += 64) PrefetchAhead(row.data, kAhead + line);
   }
   static inline Row Tail(const Row& row, int64_t blocks, TailBytes* tail) {
     static_assert(kBytes <= static_cast<int>(sizeof(tail->data)));
@@ -94,11 +105,6 @@ static inline __m256i NibblesOf(uint32_t word) {
   const __m256i shift = _mm256_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28);
   return _mm256_and_si256(_mm256_srlv_epi32(_mm256_set1_epi32(static_cast<int32_t>(word)), shift),
                           _mm256_set1_epi32(15));
-}
-
-// Asks for the cache line `ahead` bytes after p; it need not exist.
-static inline void PrefetchAhead(const uint8_t* p, uintptr_t ahead) {
-  _mm_prefetch(reinterpret_cast<const char*>(reinterpret_cast<uintptr_t>(p) + ahead), _MM_HINT_T0);
 }
 
 }  // namespace flashmoe::FM_ISA

@@ -42,7 +42,7 @@ struct FormatMlx : Plain {
 
   // Three streams of different speeds are more than the hardware keeps up with.
   static void Prefetch(const Row& row) {
-    constexpr uintptr_t kAhead = 2048, kSpanBytes = kSpan * kBits / 8;
+    constexpr uintptr_t kSpanBytes = kSpan * kBits / 8;
     for (uintptr_t line = 0; line < kSpanBytes; line += 64) PrefetchAhead(row.data, kAhead + line);
     PrefetchAhead(row.scales, kAhead / 8);
     PrefetchAhead(row.biases, kAhead / 8);
