@@ -125,6 +125,29 @@ ReadPlan PlanReads(const Opened& opened, const PlanInputs& memory_inputs, const 
   return MakeReadPlan(in, Probe(piece, memory, options));
 }
 
+// All that is decided before anything big is allocated.
+struct Prepared {
+  Opened opened;
+  const KernelTable* kernels = nullptr;
+  KvType kv = KvType::kF16;
+  int threads = 0;
+  PlanInputs inputs;
+  MemoryPlan memory;
+};
+
+Result<Prepared> Prepare(ModelFile& file, const EngineOptions& options) {
+  Prepared p;
+  FM_ASSIGN_OR_RETURN(p.opened, ReadGeometry(file, options.experts_per_token));
+  FM_ASSIGN_OR_RETURN(p.kernels, SelectKernels(options.isa));
+  file.ReleaseText();
+  ReleaseUnusedMemory();
+  p.kv = options.kv.value_or(p.kernels == &ScalarKernels() ? KvType::kF32 : KvType::kF16);
+  p.threads = options.threads > 0 ? options.threads : AvailableCpus();
+  p.inputs = MakeInputs(p.opened, options, p.kv, p.threads);
+  FM_ASSIGN_OR_RETURN(p.memory, MakePlan(p.inputs));
+  return p;
+}
+
 Status CheckContext(int64_t context, const EngineOptions& options, int64_t context_max) {
   if (options.context_least <= context) return {};
   return InvalidInput(
@@ -160,26 +183,21 @@ std::string EnginePlan::ToString() const {
 Result<std::unique_ptr<Engine>> Engine::Load(std::unique_ptr<ModelFile> file, TextModel text,
                                              const EngineOptions& options,
                                              const ProgressFn& progress) {
-  FM_ASSIGN_OR_RETURN(Opened opened, ReadGeometry(*file, options.experts_per_token));
-  FM_ASSIGN_OR_RETURN(const KernelTable* kernels, SelectKernels(options.isa));
-  file->ReleaseText();
-  ReleaseUnusedMemory();
-  const KvType kv = options.kv.value_or(kernels == &ScalarKernels() ? KvType::kF32 : KvType::kF16);
-  const int threads = options.threads > 0 ? options.threads : AvailableCpus();
-
+  FM_ASSIGN_OR_RETURN(Prepared prepared, Prepare(*file, options));
+  Opened& opened = prepared.opened;
   std::unique_ptr<Engine> engine(new Engine(std::move(file), std::move(text)));
   EnginePlan& plan = engine->plan_;
-  const PlanInputs inputs = MakeInputs(opened, options, kv, threads);
-  FM_ASSIGN_OR_RETURN(plan.memory, MakePlan(inputs));
+  plan.memory = prepared.memory;
   FM_RETURN_IF_ERROR(CheckContext(plan.memory.context, options, opened.config.context_max));
-  plan.kernels = kernels->name;
-  plan.kv = Name(kv);
-  plan.threads = threads;
+  plan.kernels = prepared.kernels->name;
+  plan.kv = Name(prepared.kv);
+  plan.threads = prepared.threads;
   plan.experts_per_token = opened.experts_per_token;
   plan.prefetch = options.prefetch;
   plan.experts_as_trained = opened.experts_per_token == opened.config.experts_per_token;
 
-  plan.read = PlanReads(opened, inputs, plan.memory, engine->file_->total_bytes(), options);
+  plan.read =
+      PlanReads(opened, prepared.inputs, plan.memory, engine->file_->total_bytes(), options);
   const ReaderOptions reader = plan.read.reader_options();
   StoreOptions store_options;
   store_options.slots = plan.memory.slots;
@@ -195,12 +213,12 @@ Result<std::unique_ptr<Engine>> Engine::Load(std::unique_ptr<ModelFile> file, Te
   plan.reader = store->reader().name();
 
   ModelOptions model;
-  model.kernels = kernels;
-  model.threads = threads;
+  model.kernels = prepared.kernels;
+  model.threads = prepared.threads;
   model.chunk_tokens = plan.memory.chunk_tokens;
   model.context = plan.memory.context;
   model.experts_per_token = opened.experts_per_token;
-  model.kv_type = kv;
+  model.kv_type = prepared.kv;
   model.lookahead = {.prefetch = options.prefetch, .learn = plan.memory.routers > 0};
   model.cancel = options.cancel;
   engine->model_ = std::make_unique<Model>(std::move(opened.config), std::move(weights),
@@ -236,8 +254,21 @@ Result<ModelFacts> Inspect(const ModelFile& file, int experts_per_token, KvType 
   }
   facts.state_fixed_bytes = shape.fixed_bytes();
   facts.state_position_bytes = shape.bytes_per_position();
+  facts.products = CountProducts(opened.map, opened.experts_per_token);
+  facts.experts_per_token = opened.experts_per_token;
   facts.config = std::move(opened.config);
   return facts;
+}
+
+uint64_t ModelFacts::TouchedBytes(int64_t position) const {
+  // Recurrent state is read and written.
+  return dense_bytes + expert_bytes_token + 2 * state_fixed_bytes +
+         static_cast<uint64_t>(position) * state_position_bytes;
+}
+
+Result<MemoryPlan> PlanMemory(ModelFile& file, const EngineOptions& options) {
+  FM_ASSIGN_OR_RETURN(const Prepared prepared, Prepare(file, options));
+  return prepared.memory;
 }
 
 }  // namespace flashmoe

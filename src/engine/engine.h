@@ -15,6 +15,7 @@
 #include "engine/memory_plan.h"
 #include "engine/read_plan.h"
 #include "engine/text_model.h"
+#include "engine/token_products.h"
 #include "format/model_file.h"
 #include "io/async_reader.h"
 #include "model/model.h"
@@ -71,6 +72,11 @@ struct ModelFacts {
   uint64_t slot_bytes = 0;
   uint64_t state_fixed_bytes = 0;
   uint64_t state_position_bytes = 0;
+  TokenProducts products;
+  int experts_per_token = 0;
+
+  // Weights and state that a decoded token touches, when so many positions lie before it.
+  uint64_t TouchedBytes(int64_t position) const;
 };
 
 class Session;
@@ -105,5 +111,9 @@ class Engine {
 
 // `experts_per_token` 0: as trained.
 Result<ModelFacts> Inspect(const ModelFile& file, int experts_per_token, KvType kv);
+
+// The plan that Engine::Load would make now, without loading; as Load, it lets go of the file's
+// text. What the process holds already counts, so the text model should have been loaded.
+Result<MemoryPlan> PlanMemory(ModelFile& file, const EngineOptions& options);
 
 }  // namespace flashmoe

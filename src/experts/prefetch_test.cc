@@ -164,6 +164,16 @@ TEST_F(PrefetchTest, GuessesExpireAndGiveTheirSlotsBack) {
   }
 }
 
+TEST_F(PrefetchTest, ClearingWaitsForGuessesAndForgetsThem) {
+  Open(40, {.latency_s = 0.005});
+  ASSERT_TRUE(Run(0, {1, 2}));
+  Expect(2, {3, 4});
+  store_->Clear();
+  EXPECT_EQ(store_->slots_used(), 0u);
+  ASSERT_TRUE(Run(2, {3, 4}));
+  EXPECT_EQ(store_->stats().hits, 0u);
+}
+
 TEST_F(PrefetchTest, AFailedGuessIsNoError) {
   Open(20, {.error_rate = 1});
   Expect(3, {1, 5});

@@ -83,6 +83,19 @@ ExpertStore::Impl::Impl(ExpertCatalog catalog_in, Memory memory_in, uint64_t slo
       prefetch(options.prefetch),
       guesses_held_max(GuessesHeldMax(catalog, cache)) {}
 
+void ExpertStore::Impl::Clear() {
+  FM_CHECK(!streaming);
+  ReleaseGuesses();
+  while (arriving > 0) Collect(/*wait=*/true);
+  const auto keys = static_cast<ExpertKey>(catalog.layers() * catalog.experts());
+  for (ExpertKey key = 0; key < keys; ++key) {
+    const uint32_t slot = cache.Find(key);
+    if (slot == ExpertCache::kNoSlot) continue;
+    cache.Pin(slot);
+    cache.Drop(slot);
+  }
+}
+
 uint64_t ExpertStore::MinSlots(const ExpertCatalog& catalog, int experts_per_token) {
   return static_cast<uint64_t>(catalog.routed_layers()) *
          static_cast<uint64_t>(std::max(0, FloorOf(catalog, experts_per_token)));
@@ -139,6 +152,8 @@ void ExpertStore::Poll() {
   impl_->Poll();
   impl_->PollAhead();
 }
+
+void ExpertStore::Clear() { impl_->Clear(); }
 
 const ExpertCatalog& ExpertStore::catalog() const { return impl_->catalog; }
 const AsyncReader& ExpertStore::reader() const { return *impl_->reader; }

@@ -183,6 +183,10 @@ class ExpertStore {
   // Goes on reading guesses. For between requests, where much is computed; costs next to nothing.
   void Poll();
 
+  // Forgets what is in memory, as if nothing had been read yet; what the policy has learnt stays.
+  // REQUIRES: no stream is alive.
+  void Clear();
+
   const ExpertCatalog& catalog() const;
   const AsyncReader& reader() const;
   uint64_t slots() const;

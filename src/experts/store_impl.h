@@ -25,6 +25,8 @@ struct ExpertStore::Impl {
   Result<std::span<const ResidentExpert>> Next(size_t most, bool wait);
   void End();
 
+  void Clear();
+
   // Guesses (prefetch.cc).
   bool WantsGuesses(int wanted_layer) const;
   void Expect(int wanted_layer, std::span<const ExpertGuess> guesses, int at_once);

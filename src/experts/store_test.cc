@@ -220,6 +220,21 @@ TEST_F(ExpertStoreTest, SlotsForAllMeansOneReadOfEach) {
   EXPECT_EQ(store->stats().hits, 2u * 48);
 }
 
+TEST_F(ExpertStoreTest, ClearedItReadsEverythingAgain) {
+  const auto store = Make(16);
+  Run(*store, 0, {1, 2, 3});
+  Run(*store, 2, {4, 5});
+  EXPECT_EQ(store->slots_used(), 5u);
+  store->Clear();
+  EXPECT_EQ(store->slots_used(), 0u);
+  store->ResetStats();
+  Run(*store, 0, {1, 2, 3});
+  EXPECT_EQ(store->stats().hits, 0u);
+  Run(*store, 0, {1, 2, 3});
+  EXPECT_EQ(store->stats().hits, 3u);
+  EXPECT_EQ(store->slots_used(), 3u);
+}
+
 TEST_F(ExpertStoreTest, TooFewSlotsAreRefusedWithTheNumberThatWouldDo) {
   auto store = ExpertStore::Create(experts_.Catalog(), {11, kPerToken}, ReaderOptions{});
   ASSERT_FALSE(store.has_value());

@@ -76,6 +76,8 @@ class GgufWriter {
   void AddTensor(std::string name, DType type, std::vector<int64_t> shape,
                  std::span<const std::byte> bytes);
 
+  // All but the tensors' bytes.
+  std::string Header() const;
   // The file, piece by piece.
   Status Write(const Sink& sink) const;
   // Writes `path`.part and renames it when it is complete. Progress is in bytes.
@@ -107,7 +109,6 @@ class GgufWriter {
   }
   void AppendBytes(const void* data, size_t bytes);
   void AppendString(std::string_view text);
-  std::string Header() const;
 
   std::string pairs_;  // encoded
   uint64_t pair_count_ = 0;

@@ -85,10 +85,7 @@ RowFiller VectorRow(const VectorWeights& weights) {
 
 }  // namespace
 
-Result<uint64_t> WriteRandomModel(const ModelConfig& config, const RandomModelOptions& options,
-                                  const std::string& path, const ProgressFn& progress,
-                                  const CancelFlag* cancel) {
-  FM_RETURN_IF_ERROR(CheckGgufTypes(config, options.types));
+Result<GgufWriter> BeginRandomModel(const ModelConfig& config) {
   const PreTokenizer pre =
       config.architecture == "qwen35moe" ? PreTokenizer::kQwen35 : PreTokenizer::kQwen2;
   FM_ASSIGN_OR_RETURN(const Vocabulary vocabulary,
@@ -96,7 +93,14 @@ Result<uint64_t> WriteRandomModel(const ModelConfig& config, const RandomModelOp
   GgufWriter file;
   AddGgufGeometry(config, file);
   AddVocabulary(vocabulary, pre, file);
+  return file;
+}
 
+Result<uint64_t> WriteRandomModel(const ModelConfig& config, const RandomModelOptions& options,
+                                  const std::string& path, const ProgressFn& progress,
+                                  const CancelFlag* cancel) {
+  FM_RETURN_IF_ERROR(CheckGgufTypes(config, options.types));
+  FM_ASSIGN_OR_RETURN(GgufWriter file, BeginRandomModel(config));
   ThreadPool pool(options.threads);
   uint64_t number = 0;
   for (const TensorSpec& tensor : ListGgufTensors(config)) {

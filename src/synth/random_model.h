@@ -22,6 +22,9 @@ struct RandomModelOptions {
   int threads = 1;
 };
 
+// The metadata and the vocabulary of such a model, without any tensor.
+Result<GgufWriter> BeginRandomModel(const ModelConfig& config);
+
 // The file appears under `path` when it is complete; its bytes depend on config, types, skew and
 // seed alone. Fails where a type does not suit the geometry, when the disk is full, and when
 // cancelled (`cancel` may be null). Progress is in bytes. Returns the size of the file. REQUIRES:

@@ -1,0 +1,21 @@
+// What the system keeps of files in memory that it has to spare: to be empty before something is
+// measured cold.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "io/file.h"
+
+namespace flashmoe {
+
+// Bytes of the file that reads through the page cache would not have to fetch.
+uint64_t CachedBytes(const File& file);
+
+// Asks the system to forget the files' bytes, and where that does not do, and is permitted, all
+// that it has cached of any file. Returns the bytes of them that stay all the same, such as those
+// that another process has mapped.
+uint64_t DropFromPageCache(std::span<const std::shared_ptr<const File>> files);
+
+}  // namespace flashmoe
