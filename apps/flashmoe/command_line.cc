@@ -62,13 +62,6 @@ std::string CacheFolder() {
   return {};
 }
 
-// An option's value that ParseBytes understands and that can hold something.
-std::string CheckSize(const std::string& text) {
-  const Result<uint64_t> bytes = ParseBytes(text);
-  if (!bytes.has_value()) return bytes.error().ToString();
-  return *bytes > 0 ? "" : "a budget of 0 bytes holds nothing";
-}
-
 }  // namespace
 
 std::string Printable(std::string text) {
@@ -164,8 +157,21 @@ Result<std::vector<int32_t>> ReadTokens(const std::string& path) {
   return ids;
 }
 
+Result<DType> TypeByName(const std::string& name) {
+  const std::optional<DType> type = DTypeFromName(name);
+  if (type) return *type;
+  return InvalidInput(fmt::format("there is no type '{}'", name), {},
+                      "give e.g. q4_0, q4_k, q6_k, iq2_xxs, mxfp4, q8_0 or bf16");
+}
+
 CLI::Validator Between(int64_t least, int64_t most) {
   return CLI::Range(least, most).description("");  // help texts name what is usual
+}
+
+std::string CheckSize(const std::string& text) {
+  const Result<uint64_t> bytes = ParseBytes(text);
+  if (!bytes.has_value()) return bytes.error().ToString();
+  return *bytes > 0 ? "" : "a budget of 0 bytes holds nothing";
 }
 
 void AddModelOption(CLI::App& app, std::string& model) {
@@ -284,10 +290,8 @@ nlohmann::ordered_json DeviceToJson(const DeviceProfile& device) {
 
 }  // namespace
 
-nlohmann::ordered_json PlanToJson(const EnginePlan& plan) {
-  const MemoryPlan& memory = plan.memory;
-  return {{"text", plan.ToString()},
-          {"budget_bytes", memory.budget},
+nlohmann::ordered_json MemoryPlanToJson(const MemoryPlan& memory) {
+  return {{"budget_bytes", memory.budget},
           {"budget_given", memory.budget_given},
           {"process_bytes", memory.process},
           {"dense_bytes", memory.dense},
@@ -298,16 +302,22 @@ nlohmann::ordered_json PlanToJson(const EnginePlan& plan) {
           {"slots", memory.slots},
           {"slots_all", memory.slots_all},
           {"context", memory.context},
-          {"chunk_tokens", memory.chunk_tokens},
-          {"reader", plan.reader},
-          {"cache", plan.read.cache_name()},
-          {"cache_reason", plan.read.cache_why},
-          {"disk", DeviceToJson(plan.read.device)},
-          {"kernels", plan.kernels},
-          {"kv", plan.kv},
-          {"threads", plan.threads},
-          {"experts_per_token", plan.experts_per_token},
-          {"experts_as_trained", plan.experts_as_trained}};
+          {"chunk_tokens", memory.chunk_tokens}};
+}
+
+nlohmann::ordered_json PlanToJson(const EnginePlan& plan) {
+  nlohmann::ordered_json json = {{"text", plan.ToString()}};
+  json.update(MemoryPlanToJson(plan.memory));
+  json.update({{"reader", plan.reader},
+               {"cache", plan.read.cache_name()},
+               {"cache_reason", plan.read.cache_why},
+               {"disk", DeviceToJson(plan.read.device)},
+               {"kernels", plan.kernels},
+               {"kv", plan.kv},
+               {"threads", plan.threads},
+               {"experts_per_token", plan.experts_per_token},
+               {"experts_as_trained", plan.experts_as_trained}});
+  return json;
 }
 
 }  // namespace flashmoe::cli

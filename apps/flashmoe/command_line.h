@@ -44,11 +44,16 @@ Result<std::string> ReadText(const std::string& path);
 // The same as JSON, nested at most kJsonDepthMax deep; null if it is not JSON.
 Result<nlohmann::ordered_json> ReadJson(const std::string& path);
 
-// Token ids: a JSON array, or an object with one under "ids" or "tokens".
+// A JSON array of token ids, or an object with one under "ids" or "tokens".
 Result<std::vector<int32_t>> ReadTokens(const std::string& path);
+
+// A type of weights by its name in any case.
+Result<DType> TypeByName(const std::string& name);
 
 // Accepts integers of this range.
 CLI::Validator Between(int64_t least, int64_t most);
+// What is wrong with a size like "6GiB"; empty: nothing.
+std::string CheckSize(const std::string& text);
 
 // -m, --model; without it the bundled model.
 void AddModelOption(CLI::App& app, std::string& model);
@@ -79,6 +84,7 @@ void ClearProgress();
 void PrintJson(const nlohmann::ordered_json& value);
 
 nlohmann::ordered_json PlanToJson(const EnginePlan& plan);
+nlohmann::ordered_json MemoryPlanToJson(const MemoryPlan& memory);
 
 // The subcommands. Each registers itself and stores its exit code through `exit_code`.
 void AddRun(CLI::App& app, int& exit_code);
@@ -88,5 +94,7 @@ void AddTokenize(CLI::App& app, int& exit_code);
 void AddPrompt(CLI::App& app, int& exit_code);
 void AddSynth(CLI::App& app, int& exit_code);
 void AddTrace(CLI::App& app, int& exit_code);
+void AddPlan(CLI::App& app, int& exit_code);
+void AddBench(CLI::App& app, int& exit_code);
 
 }  // namespace flashmoe::cli

@@ -38,7 +38,8 @@ int Main(int argc, char** argv) {
       "Examples:\n"
       "  flashmoe run -p \"What does the grep command do?\"\n"
       "  flashmoe run -m Qwen3.5-35B-A3B-Q4_K_M.gguf --memory 8GiB -p \"Tell me a story.\"\n"
-      "  flashmoe info -m Qwen3.5-35B-A3B-Q4_K_M.gguf\n"
+      "  flashmoe plan --geometry qwen3.5-397b-a17b --experts-type q4_k --memory 24GiB\n"
+      "  flashmoe bench -m Qwen3.5-35B-A3B-Q4_K_M.gguf --memory 4GiB,8GiB --html report.html\n"
       "Every command explains itself with --help.");
   int exit_code = 0;
   AddRun(app, exit_code);
@@ -48,6 +49,8 @@ int Main(int argc, char** argv) {
   AddPrompt(app, exit_code);
   AddSynth(app, exit_code);
   AddTrace(app, exit_code);
+  AddPlan(app, exit_code);
+  AddBench(app, exit_code);
   if (argc == 1) {
     Print(app.help());
   } else if (argv[1][0] != '-' && !HasCommand(app, argv[1])) {

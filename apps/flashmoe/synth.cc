@@ -21,13 +21,6 @@ struct SynthFlags {
   RandomModelOptions options;
 };
 
-Result<DType> TypeByName(const std::string& name) {
-  const std::optional<DType> type = DTypeFromName(name);
-  if (type) return *type;
-  return InvalidInput(fmt::format("there is no type '{}'", name), {},
-                      "give e.g. q4_0, q4_k, q6_k, iq2_xxs, mxfp4, q8_0 or bf16");
-}
-
 // The named geometry, cut down as far as asked.
 Result<ModelConfig> MakeGeometry(const SynthFlags& flags) {
   FM_ASSIGN_OR_RETURN(ModelConfig config, GeometryByName(flags.geometry));

@@ -8,9 +8,22 @@ const [rounds, prompt, decode, threads] = [5, 512, 128, 2].map((d, i) => Number(
 const run = (program, args) =>
   JSON.parse(execFileSync(program, args.map(String), {encoding: "utf8"}).trim().split("\n").at(-1));
 
-const ours = () => run(path.join(build, "bench/bench_decode"), [
-  "--model", model, "--tokens", tokens, "--prompt", prompt, "--decode", decode,
-  "--threads", threads]);
+// Warm: the text was run before, and its experts have all been read.
+function ours() {
+  const report = run(path.join(build, "flashmoe"), [
+    "bench", "--model", model, "--decode-ids", tokens, "--at", prompt, "--tokens", decode,
+    "--prompt-tokens", prompt, "--scenarios", "warm,prefill", "--repetitions", 1,
+    "--threads", threads, "--json"]);
+  const [warm, prefill] = report.budgets[0].series;
+  return {
+    prefill_tokens_per_s: prefill.tokens_per_s,
+    decode_tokens_per_s: warm.tokens_per_s,
+    bytes_per_token: warm.bytes_touched_per_token,
+    bytes_read_per_token: warm.bytes_read_per_token,
+    decode_gbps: warm.memory_gbps,
+    roof_gbps: report.machine.memory_gbps,
+  };
+}
 const theirs = () => run(process.execPath, [
   path.join(import.meta.dirname, "resident.mjs"), packages, model, tokens, prompt, decode, threads]);
 

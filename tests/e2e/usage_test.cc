@@ -13,7 +13,8 @@ namespace {
 using testing::HasSubstr;
 using testing::StartsWith;
 
-const std::vector<std::string> kCommands = {"run", "eval", "info", "tokenize", "prompt"};
+const std::vector<std::string> kCommands = {"run",   "eval",     "info",  "plan",
+                                            "bench", "tokenize", "prompt"};
 
 TEST(UsageTest, HelpListsEveryCommandAndExamples) {
   for (const std::vector<std::string>& arguments : {std::vector<std::string>{}, {"--help"}}) {

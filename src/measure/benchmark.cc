@@ -1,0 +1,249 @@
+#include "measure/benchmark.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "base/thread_pool.h"
+#include "engine/session.h"
+#include "io/page_cache.h"
+#include "measure/peak_memory.h"
+
+namespace flashmoe {
+namespace {
+
+constexpr std::array<std::string_view, 4> kNames = {"cold", "warm", "varied", "prefill"};
+
+bool Has(const BenchOptions& options, Scenario scenario) {
+  return std::ranges::find(options.scenarios, scenario) != options.scenarios.end();
+}
+
+int64_t LongestPrompt(const BenchOptions& options) {
+  if (!Has(options, Scenario::kPrefill) || options.prompt_tokens.empty()) return 0;
+  return *std::ranges::max_element(options.prompt_tokens);
+}
+
+bool Decodes(const BenchOptions& options) {
+  return std::ranges::any_of(options.scenarios, [](Scenario s) { return s != Scenario::kPrefill; });
+}
+
+// Tokens of one decode, with what comes before it.
+int64_t DecodeSpan(const BenchOptions& options) {
+  return Decodes(options) ? options.decode_position + options.decode_tokens : 0;
+}
+
+// The runs at one budget.
+class BudgetBench {
+ public:
+  BudgetBench(const BenchOptions& options, const FixedText& text, const ProgressFn& progress)
+      : options_(options), text_(text), progress_(progress) {}
+
+  Status Run(const std::string& path, uint64_t budget, BudgetReport& report) {
+    const bool peak_is_ours = ResetPeakResidentBytes();
+    FM_ASSIGN_OR_RETURN(std::unique_ptr<ModelFile> file, ModelFile::Open(path));
+    files_ = file->files();
+    FM_ASSIGN_OR_RETURN(TextModel words, LoadTextModel(*file));
+    EngineOptions engine_options = options_.engine;
+    engine_options.memory_bytes = budget;
+    const int64_t longest = std::max(DecodeSpan(options_), LongestPrompt(options_));
+    engine_options.context = std::max(engine_options.context, longest);
+    engine_options.context_needed = engine_options.context_least = longest;
+    FM_ASSIGN_OR_RETURN(engine_,
+                        Engine::Load(std::move(file), std::move(words), engine_options, progress_));
+    FM_ASSIGN_OR_RETURN(Session session, engine_->NewSession());
+    report.budget_bytes = engine_->plan().memory.budget;
+    report.plan = engine_->plan();
+    total_ = CountTokens();
+    if (Decodes(options_)) FM_RETURN_IF_ERROR(DecodeAll(session, report));
+    if (Has(options_, Scenario::kPrefill)) FM_RETURN_IF_ERROR(PrefillAll(session, report));
+    if (peak_is_ours) report.peak_bytes = PeakResidentBytes();
+    return {};
+  }
+
+ private:
+  uint64_t CountTokens() const {
+    uint64_t tokens = 0;
+    for (const Scenario scenario : options_.scenarios) {
+      if (scenario != Scenario::kPrefill) tokens += static_cast<uint64_t>(options_.decode_tokens);
+    }
+    if (Has(options_, Scenario::kPrefill)) {
+      for (const int64_t prompt : options_.prompt_tokens) tokens += static_cast<uint64_t>(prompt);
+    }
+    return tokens * static_cast<uint64_t>(options_.repetitions);
+  }
+
+  void Report(const TimedRun& run) {
+    done_ += static_cast<uint64_t>(run.tokens);
+    if (progress_) progress_({"measuring", std::min(done_, total_), total_});
+  }
+
+  // Decodes the text from `first` on.
+  Result<TimedRun> Decode(Session& session, int64_t first, bool cold, BudgetReport& report) {
+    const int64_t position = options_.decode_position;
+    session.Reset();
+    if (position > 0) FM_RETURN_IF_ERROR(session.Sync(text_.Slice(first, position)));
+    if (cold) {
+      engine_->model().store().Clear();
+      report.cached_when_cold_bytes =
+          std::max(report.cached_when_cold_bytes, DropFromPageCache(files_));
+    }
+    return TimeRun(engine_->model(), session, text_.Slice(first + position, options_.decode_tokens),
+                   Feeding::kOneByOne);
+  }
+
+  // One after the other and all of that again, so that a machine that changes its speed changes it
+  // for all.
+  Status DecodeAll(Session& session, BudgetReport& report) {
+    std::vector<RunSeries> series;
+    for (const Scenario scenario : {Scenario::kCold, Scenario::kWarm, Scenario::kVaried}) {
+      if (Has(options_, scenario)) {
+        series.push_back({.scenario = scenario, .tokens = options_.decode_tokens});
+      }
+    }
+    if (!Has(options_, Scenario::kCold)) {
+      FM_RETURN_IF_ERROR(Decode(session, 0, /*cold=*/false, report));
+    }
+    for (int round = 0; round < options_.repetitions; ++round) {
+      for (RunSeries& one : series) {
+        const bool varied = one.scenario == Scenario::kVaried;
+        FM_ASSIGN_OR_RETURN(TimedRun run,
+                            Decode(session, varied ? (round + 1) * DecodeSpan(options_) : 0,
+                                   one.scenario == Scenario::kCold, report));
+        Report(run);
+        one.runs.push_back(std::move(run));
+      }
+    }
+    std::ranges::move(series, std::back_inserter(report.series));
+    return {};
+  }
+
+  // The first time over a prompt is not counted: where all experts have room, it brings them in.
+  Status PrefillAll(Session& session, BudgetReport& report) {
+    for (const int64_t tokens : options_.prompt_tokens) {
+      RunSeries series = {.scenario = Scenario::kPrefill, .tokens = tokens};
+      const std::vector<int32_t> prompt = text_.Slice(0, tokens);
+      for (int round = -1; round < options_.repetitions; ++round) {
+        session.Reset();
+        FM_ASSIGN_OR_RETURN(TimedRun run,
+                            TimeRun(engine_->model(), session, prompt, Feeding::kAtOnce));
+        if (round < 0) continue;
+        Report(run);
+        series.runs.push_back(std::move(run));
+      }
+      report.series.push_back(std::move(series));
+    }
+    return {};
+  }
+
+  const BenchOptions& options_;
+  const FixedText& text_;
+  const ProgressFn& progress_;
+  std::vector<std::shared_ptr<const File>> files_;
+  std::unique_ptr<Engine> engine_;
+  uint64_t done_ = 0, total_ = 0;
+};
+
+// What the disk and the memory, or the arithmetic, would have allowed.
+void AddRoofs(const ModelFacts& facts, const MachineSpeed& machine, RunSeries& series) {
+  const TimedRun total = series.Total();
+  const auto missed = static_cast<double>(total.bytes_missed());
+  if (missed > 0 && machine.disk.bytes_per_s > 0) {
+    series.roofs.disk = static_cast<double>(total.tokens) * machine.disk.bytes_per_s / missed;
+  }
+  if (series.decodes()) {
+    const int64_t middle = series.runs.front().position + series.tokens / 2;
+    series.roofs.memory =
+        machine.memory_bytes_per_s / static_cast<double>(facts.TouchedBytes(middle));
+  } else {
+    series.roofs.matrix = 1 / machine.LeastPrefillSeconds(facts);
+  }
+}
+
+void Evaluate(const BenchOptions& options, const ModelFacts& facts, const MachineSpeed& machine,
+              BudgetReport& report) {
+  const MemoryPlan& plan = report.plan.memory;
+  report.forecast =
+      ForecastDecode(facts, plan, machine, options.decode_position + options.decode_tokens / 2);
+  for (RunSeries& series : report.series) {
+    AddRoofs(facts, machine, series);
+    if (series.scenario == Scenario::kPrefill) {
+      series.predicted_tokens_per_s =
+          ForecastPrefill(facts, plan, machine, series.tokens).tokens_per_s();
+    } else if (series.scenario == Scenario::kVaried ||
+               (series.scenario == Scenario::kWarm && plan.all_resident())) {
+      series.predicted_tokens_per_s = report.forecast.tokens_per_s();
+    }
+  }
+}
+
+}  // namespace
+
+std::string_view Name(Scenario scenario) { return kNames[static_cast<size_t>(scenario)]; }
+
+Result<Scenario> ScenarioFromName(std::string_view name) {
+  const auto found = std::ranges::find(kNames, name);
+  if (found != kNames.end()) return static_cast<Scenario>(found - kNames.begin());
+  return InvalidInput(fmt::format("there is no scenario '{}'", name), {},
+                      "choose among cold, warm, varied and prefill");
+}
+
+Spread SpreadOf(std::vector<double> values) {
+  FM_CHECK(!values.empty());
+  std::ranges::sort(values);
+  const size_t half = values.size() / 2;
+  const double median =
+      values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
+  return {median, values.front(), values.back()};
+}
+
+Spread RunSeries::tokens_per_s() const {
+  std::vector<double> speeds;
+  for (const TimedRun& run : runs) speeds.push_back(run.tokens_per_s());
+  return SpreadOf(std::move(speeds));
+}
+
+double RunSeries::roof_share() const {
+  const std::optional<double> roof = roofs.lowest();
+  return roof ? tokens_per_s().median / *roof : 0;
+}
+
+TimedRun RunSeries::Total() const {
+  TimedRun total = runs.front();
+  for (const TimedRun& run : std::span(runs).subspan(1)) total += run;
+  return total;
+}
+
+int64_t TokensNeeded(const BenchOptions& options) {
+  const int64_t spans = Has(options, Scenario::kVaried) ? options.repetitions + 1 : 1;
+  return std::max(spans * DecodeSpan(options), LongestPrompt(options));
+}
+
+Result<BenchReport> RunBenchmark(const std::string& model, const FixedText& text,
+                                 const BenchOptions& options, const ProgressFn& progress) {
+  FM_CHECK(!options.budgets.empty() && !options.scenarios.empty() && options.repetitions > 0);
+  BenchReport report;
+  report.model = model;
+  {
+    FM_ASSIGN_OR_RETURN(const std::unique_ptr<ModelFile> file, ModelFile::Open(model));
+    FM_ASSIGN_OR_RETURN(report.facts, Inspect(*file, options.engine.experts_per_token,
+                                              options.engine.kv.value_or(KvType::kF16)));
+    const auto largest = std::ranges::max_element(
+        file->files(), {}, [](const std::shared_ptr<const File>& f) { return f->size(); });
+    MachineOptions machine;
+    machine.threads = options.engine.threads > 0 ? options.engine.threads : AvailableCpus();
+    machine.isa = options.engine.isa;
+    machine.reader.kind = options.engine.io;
+    FM_ASSIGN_OR_RETURN(report.machine, MeasureMachine(report.facts, largest->get(), machine));
+  }
+  for (const uint64_t budget : options.budgets) {
+    BudgetReport& one = report.budgets.emplace_back();
+    FM_RETURN_IF_ERROR(BudgetBench(options, text, progress).Run(model, budget, one));
+    Evaluate(options, report.facts, report.machine, one);
+  }
+  return report;
+}
+
+}  // namespace flashmoe

@@ -1,0 +1,88 @@
+// Times a model at one or several memory budgets: decoding with cold, warm and other text's caches,
+// and prompts of several lengths, each several times over.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/progress.h"
+#include "base/status.h"
+#include "engine/engine.h"
+#include "measure/fixed_text.h"
+#include "measure/forecast.h"
+#include "measure/machine.h"
+#include "measure/timed_run.h"
+
+namespace flashmoe {
+
+enum class Scenario : uint8_t {
+  kCold,     // decode with nothing in memory: neither in the cache of experts nor in the system's
+  kWarm,     // decode the same text again
+  kVaried,   // decode another text than before
+  kPrefill,  // a prompt that was read before
+};
+std::string_view Name(Scenario scenario);  // "cold", "warm", "varied", "prefill"
+Result<Scenario> ScenarioFromName(std::string_view name);
+
+struct BenchOptions {
+  EngineOptions engine;           // but for the budget
+  std::vector<uint64_t> budgets;  // bytes; 0: what can be spared
+  std::vector<Scenario> scenarios = {Scenario::kCold, Scenario::kWarm, Scenario::kVaried,
+                                     Scenario::kPrefill};
+  std::vector<int64_t> prompt_tokens;
+  int64_t decode_tokens = 0;
+  int64_t decode_position = 0;  // where decoding begins, behind a prompt that is not timed
+  int repetitions = 1;
+};
+
+// The median and its neighbours.
+struct Spread {
+  double median = 0, least = 0, most = 0;
+};
+Spread SpreadOf(std::vector<double> values);  // REQUIRES: not empty
+
+// Repetitions of one thing.
+struct RunSeries {
+  Scenario scenario = Scenario::kWarm;
+  int64_t tokens = 0;
+  std::vector<TimedRun> runs = {};  // not empty
+  Roofs roofs = {};                 // from what these runs missed and touched
+  // What was to be expected; of decoding only where other text went before, as in a chat, or where
+  // that makes no difference.
+  std::optional<double> predicted_tokens_per_s = {};
+
+  bool decodes() const { return scenario != Scenario::kPrefill; }
+  Spread tokens_per_s() const;
+  // Part of the lowest roof that the median reaches; 0 if there is none.
+  double roof_share() const;
+  // All runs as one: parts, bytes and tokens are sums.
+  TimedRun Total() const;
+};
+
+struct BudgetReport {
+  uint64_t budget_bytes = 0;
+  EnginePlan plan;
+  DecodeForecast forecast;
+  uint64_t cached_when_cold_bytes = 0;  // of the model: the system would not forget them
+  uint64_t peak_bytes = 0;              // held at most, loading included; 0: not known
+  std::vector<RunSeries> series;
+};
+
+struct BenchReport {
+  std::string model;
+  ModelFacts facts;
+  MachineSpeed machine;
+  std::vector<BudgetReport> budgets;
+};
+
+// `text` as LoadText() makes it; REQUIRES: at least one budget, scenario and repetition, and
+// decode_tokens >= 1 or prompt_tokens >= 1 where they are used. Cancelled by options.engine.cancel.
+Result<BenchReport> RunBenchmark(const std::string& model, const FixedText& text,
+                                 const BenchOptions& options, const ProgressFn& progress = {});
+
+// The tokens that such a benchmark reads.
+int64_t TokensNeeded(const BenchOptions& options);
+
+}  // namespace flashmoe

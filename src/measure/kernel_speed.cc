@@ -1,0 +1,134 @@
+#include "measure/kernel_speed.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "model/linear.h"
+#include "synth/random_rows.h"
+
+namespace flashmoe {
+namespace {
+
+constexpr uint64_t kSweepBytes = 256 << 20;  // more than caches hold
+constexpr int kSweeps = 4;
+constexpr double kManySeconds = 0.03;
+constexpr int32_t kMlxGroup = 64;
+
+// As many equal matrices as fit into `bytes`; of random weights, a few rows repeated.
+class EqualMatrices {
+ public:
+  static Result<EqualMatrices> Make(DType type, int64_t rows, int64_t cols, uint64_t bytes) {
+    EqualMatrices w;
+    w.shape_ = {type, rows, cols, nullptr, RowBytes(type, cols)};
+    if (MlxBits(type) != 0) w.shape_.group = kMlxGroup;
+    const int64_t matrix_bytes = rows * w.shape_.row_bytes;
+    w.count_ = std::max<int64_t>(1, static_cast<int64_t>(bytes) / matrix_bytes);
+    FM_ASSIGN_OR_RETURN(w.memory_,
+                        Memory::Allocate(static_cast<uint64_t>(w.count_ * matrix_bytes)));
+    // Scales of 2^-7 and no biases: sizes do not matter, as long as they are numbers.
+    w.scales_.assign(static_cast<size_t>(2 * rows * cols / kMlxGroup), 0x3c00);
+    w.FillRows();
+    return w;
+  }
+
+  int64_t count() const { return count_; }
+  int64_t matrix_bytes() const {
+    const int64_t scales = shape_.group == 0 ? 0 : 4 * shape_.rows * shape_.cols / shape_.group;
+    return shape_.rows * shape_.row_bytes + scales;
+  }
+  Matrix At(int64_t i) const {
+    Matrix m = shape_;
+    m.data = memory_.data() + i * shape_.rows * shape_.row_bytes;
+    if (m.group != 0) {
+      m.scales = reinterpret_cast<const std::byte*>(scales_.data());
+      m.biases = m.scales + m.rows * m.cols / m.group * 2;
+    }
+    return m;
+  }
+
+ private:
+  void FillRows() {
+    const auto row = static_cast<size_t>(shape_.row_bytes);
+    const std::span<std::byte> all = memory_.span();
+    const std::span<std::byte> few = all.first(std::min<size_t>(64 * row, all.size()));
+    if (MlxBits(shape_.type) != 0) {
+      Random random(1);
+      for (std::byte& byte : few) byte = static_cast<std::byte>(random.Next());
+    } else {
+      RandomRows(shape_.type, shape_.cols, 0.02, 1).Fill(0, few);
+    }
+    for (size_t at = few.size(); at < all.size(); at += few.size()) {
+      std::memcpy(all.data() + at, few.data(), std::min(few.size(), all.size() - at));
+    }
+  }
+
+  Matrix shape_;
+  int64_t count_ = 0;
+  Memory memory_;
+  std::vector<uint16_t> scales_;
+};
+
+}  // namespace
+
+double KernelSpeed::peak_products_per_s() const {
+  return *std::max_element(products_per_s.begin(), products_per_s.end());
+}
+
+double KernelSpeed::ProductsPerSecond(double tokens) const {
+  if (tokens <= kTokens[0]) return products_per_s[0] * std::max(tokens, 1.0) / kTokens[0];
+  for (size_t i = 1; i < kTokens.size(); ++i) {
+    if (tokens > static_cast<double>(kTokens[i])) continue;
+    const double part = std::log(tokens / static_cast<double>(kTokens[i - 1])) /
+                        std::log(static_cast<double>(kTokens[i]) / kTokens[i - 1]);
+    return products_per_s[i - 1] + part * (products_per_s[i] - products_per_s[i - 1]);
+  }
+  return products_per_s.back();
+}
+
+Result<KernelSpeed> MeasureKernel(DType type, int64_t rows, int64_t cols,
+                                  const KernelTable& kernels, ThreadPool& pool) {
+  FM_ASSIGN_OR_RETURN(
+      const EqualMatrices weights,
+      EqualMatrices::Make(type, rows, cols, std::min(kSweepBytes, AvailableMemoryBytes() / 4)));
+  constexpr int64_t kMost = KernelSpeed::kTokens.back();
+  std::vector<float> x(static_cast<size_t>(kMost * cols)), y(static_cast<size_t>(kMost * rows));
+  Random random(2);
+  for (float& value : x) value = static_cast<float>(random.Normal());
+  ActivationBuffer buffer(kMost, cols, /*gathers=*/false);
+  const std::array types = {type};
+  const auto multiply = [&](int64_t matrix, const Activations& inputs) {
+    const std::array projection = {Projection{weights.At(matrix), y.data(), rows}};
+    Project(kernels, pool, inputs, projection);
+  };
+
+  KernelSpeed speed;
+  speed.type = type;
+  const Activations& one = buffer.Set(kernels, pool, x.data(), 1, cols, types);
+  double best_s = 1e9;
+  for (int sweep = 0; sweep < kSweeps; ++sweep) {
+    const double start_s = NowSeconds();
+    for (int64_t i = 0; i < weights.count(); ++i) multiply(i, one);
+    best_s = std::min(best_s, NowSeconds() - start_s);
+  }
+  speed.bytes_per_s = static_cast<double>(weights.count() * weights.matrix_bytes()) / best_s;
+
+  for (size_t i = 0; i < KernelSpeed::kTokens.size(); ++i) {
+    const int64_t n = KernelSpeed::kTokens[i];
+    const Activations& inputs = buffer.Set(kernels, pool, x.data(), n, cols, types);
+    best_s = 1e9;
+    const double begin_s = NowSeconds();
+    for (int64_t round = 0; round < 2 || NowSeconds() - begin_s < kManySeconds; ++round) {
+      const double start_s = NowSeconds();
+      multiply(round % weights.count(), inputs);
+      best_s = std::min(best_s, NowSeconds() - start_s);
+    }
+    speed.products_per_s[i] = static_cast<double>(n * rows * cols) / best_s;
+  }
+  return speed;
+}
+
+}  // namespace flashmoe

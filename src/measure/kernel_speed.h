@@ -1,0 +1,32 @@
+// How fast this machine multiplies with weights of a type, on matrices of a model's shapes and with
+// the engine's own way of spreading them over threads.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "base/status.h"
+#include "base/thread_pool.h"
+#include "kernels/kernels.h"
+
+namespace flashmoe {
+
+struct KernelSpeed {
+  DType type = DType::kF32;
+  // One token: bytes of weights a second, from matrices that no cache holds.
+  double bytes_per_s = 0;
+  // Many tokens at once: multiplications a second, by how many.
+  static constexpr std::array<int64_t, 3> kTokens = {4, 32, 256};
+  std::array<double, 3> products_per_s = {};
+
+  double peak_products_per_s() const;
+  // For so many tokens, between the measured ones; below the first as much less as tokens are.
+  double ProductsPerSecond(double tokens) const;
+};
+
+// REQUIRES: a type of weights, cols of whole blocks of it and of 32. Takes a fraction of a second
+// and at most a quarter of the memory that can be had.
+Result<KernelSpeed> MeasureKernel(DType type, int64_t rows, int64_t cols,
+                                  const KernelTable& kernels, ThreadPool& pool);
+
+}  // namespace flashmoe

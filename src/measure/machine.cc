@@ -1,0 +1,111 @@
+#include "measure/machine.h"
+
+#include <algorithm>
+
+#include "base/bandwidth.h"
+#include "base/check.h"
+#include "base/memory.h"
+
+namespace flashmoe {
+namespace {
+
+const KernelSpeed& Of(const std::vector<KernelSpeed>& speeds, DType type) {
+  const auto speed = std::ranges::find(speeds, type, &KernelSpeed::type);
+  FM_CHECK(speed != speeds.end());
+  return *speed;
+}
+
+double OneTokenSeconds(const std::vector<ProductShare>& shares,
+                       const std::vector<KernelSpeed>& speeds) {
+  double seconds = 0;
+  for (const ProductShare& share : shares) {
+    seconds += static_cast<double>(share.bytes) / Of(speeds, share.type).bytes_per_s;
+  }
+  return seconds;
+}
+
+// One token's share of a pass in which each matrix is multiplied with so many.
+double ManyTokensSeconds(const std::vector<ProductShare>& shares,
+                         const std::vector<KernelSpeed>& speeds, double tokens) {
+  double seconds = 0;
+  for (const ProductShare& share : shares) {
+    seconds +=
+        static_cast<double>(share.products) / Of(speeds, share.type).ProductsPerSecond(tokens);
+  }
+  return seconds;
+}
+
+Result<std::vector<KernelSpeed>> MeasureTypes(const std::vector<ProductShare>& shares, int64_t rows,
+                                              int64_t cols, const KernelTable& kernels,
+                                              ThreadPool& pool) {
+  std::vector<KernelSpeed> speeds;
+  for (const ProductShare& share : shares) {
+    FM_ASSIGN_OR_RETURN(KernelSpeed speed, MeasureKernel(share.type, rows, cols, kernels, pool));
+    speeds.push_back(speed);
+  }
+  return speeds;
+}
+
+}  // namespace
+
+double MachineSpeed::DecodeDenseSeconds(const ModelFacts& facts) const {
+  return OneTokenSeconds(facts.products.dense, dense) +
+         OneTokenSeconds({facts.products.head}, head);
+}
+
+double MachineSpeed::DecodeExpertSeconds(const ModelFacts& facts) const {
+  return OneTokenSeconds(facts.products.experts, experts);
+}
+
+double MachineSpeed::PrefillSeconds(const ModelFacts& facts, double tokens,
+                                    double tokens_an_expert) const {
+  return ManyTokensSeconds(facts.products.dense, dense, tokens) +
+         ManyTokensSeconds(facts.products.experts, experts, tokens_an_expert);
+}
+
+double MachineSpeed::LeastPrefillSeconds(const ModelFacts& facts) const {
+  double seconds = 0;
+  for (const auto& [shares, speeds] :
+       {std::pair{&facts.products.dense, &dense}, std::pair{&facts.products.experts, &experts}}) {
+    for (const ProductShare& share : *shares) {
+      seconds +=
+          static_cast<double>(share.products) / Of(*speeds, share.type).peak_products_per_s();
+    }
+  }
+  return seconds;
+}
+
+Result<MachineSpeed> MeasureMachine(const ModelFacts& facts, const File* file,
+                                    const MachineOptions& options) {
+  MachineSpeed speed;
+  speed.threads = options.threads;
+  if (options.disk_bytes_per_s > 0) {
+    speed.disk = {options.disk_bytes_per_s, "given"};
+  } else if (file != nullptr) {
+    // In the pieces that experts are read in: gate, up and down each.
+    FM_ASSIGN_OR_RETURN(
+        speed.disk,
+        MeasureDisk(*file, std::max<uint64_t>(1, facts.expert_bytes / 3), options.reader));
+  }
+  FM_ASSIGN_OR_RETURN(
+      const double measured,
+      MeasureReadBandwidth(options.threads, std::min(kBandwidthBytes, AvailableMemoryBytes() / 4)));
+  speed.memory_bytes_per_s = options.memory_bytes_per_s > 0 ? options.memory_bytes_per_s : measured;
+
+  const ModelConfig& c = facts.config;
+  FM_ASSIGN_OR_RETURN(const KernelTable* kernels, SelectKernels(options.isa));
+  ThreadPool pool(options.threads);
+  const int64_t dense_rows = std::max<int64_t>(c.hidden, int64_t{c.heads} * c.head_dim);
+  FM_ASSIGN_OR_RETURN(speed.dense,
+                      MeasureTypes(facts.products.dense, dense_rows, c.hidden, *kernels, pool));
+  FM_ASSIGN_OR_RETURN(speed.experts, MeasureTypes(facts.products.experts, c.expert_width, c.hidden,
+                                                  *kernels, pool));
+  FM_ASSIGN_OR_RETURN(speed.head,
+                      MeasureTypes({facts.products.head}, c.vocab_rows, c.hidden, *kernels, pool));
+  for (auto* types : {&speed.dense, &speed.experts, &speed.head}) {
+    for (KernelSpeed& kernel : *types) kernel.bytes_per_s *= speed.memory_bytes_per_s / measured;
+  }
+  return speed;
+}
+
+}  // namespace flashmoe

@@ -1,0 +1,41 @@
+// What this machine can do for a model: the speeds that roofs and forecasts are made from.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "engine/engine.h"
+#include "measure/disk_speed.h"
+#include "measure/kernel_speed.h"
+
+namespace flashmoe {
+
+struct MachineSpeed {
+  DiskSpeed disk;  // 0 bytes a second: not known
+  double memory_bytes_per_s = 0;
+  int threads = 1;
+  std::vector<KernelSpeed> dense, experts, head;  // of the types that the model has in each
+
+  // What all of a token's products take: alone, and among `tokens` of a prompt, of which
+  // `tokens_an_expert` meet at each expert.
+  double DecodeDenseSeconds(const ModelFacts& facts) const;
+  double DecodeExpertSeconds(const ModelFacts& facts) const;
+  double PrefillSeconds(const ModelFacts& facts, double tokens, double tokens_an_expert) const;
+  // The same at the highest speed that the kernels reached: the matrix roof.
+  double LeastPrefillSeconds(const ModelFacts& facts) const;
+};
+
+struct MachineOptions {
+  int threads = 1;
+  std::string isa = "auto";
+  double disk_bytes_per_s = 0;    // not 0: given, not measured
+  double memory_bytes_per_s = 0;  // likewise; the kernels are then taken to be as much faster
+  ReaderOptions reader;
+};
+
+// `file`: where the disk is measured; may be null. Takes a few seconds.
+Result<MachineSpeed> MeasureMachine(const ModelFacts& facts, const File* file,
+                                    const MachineOptions& options);
+
+}  // namespace flashmoe

@@ -1,0 +1,45 @@
+// A stretch of work that was timed, and where its time went. Two ways of dividing it, each of whose
+// parts add up to the whole: what the driving thread did, and whether the disk was busy.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "engine/session.h"
+
+namespace flashmoe {
+
+struct TimePart {
+  std::string name;  // "experts", "waiting for reads"
+  double seconds = 0;
+};
+
+struct TimedRun {
+  int64_t tokens = 0;
+  int64_t position = 0;  // of the first one
+  double seconds = 0;
+  StepTimes steps;  // of passes of any length
+  StoreStats store;
+
+  double tokens_per_s() const { return static_cast<double>(tokens) / seconds; }
+  double hit_rate() const;        // 1 if nothing was asked for
+  uint64_t bytes_missed() const;  // what would have been read without wrong guesses
+  uint64_t bytes_wasted() const;  // by wrong guesses
+  // Bytes a second while at least one read was on its way; 0 if none was.
+  double read_bytes_per_s() const;
+  double disk_busy_s() const;
+  double disk_idle_s() const { return seconds - disk_busy_s(); }
+  TimedRun& operator+=(const TimedRun& other);  // parts, bytes and tokens are sums
+  // Waiting, then computing by kind, then the rest; without parts of no time.
+  std::vector<TimePart> Parts() const;
+};
+
+// Takes in `tokens`, behind what the session holds: all at once, or one by one.
+enum class Feeding { kAtOnce, kOneByOne };
+Result<TimedRun> TimeRun(Model& model, Session& session, std::span<const int32_t> tokens,
+                         Feeding feeding);
+
+}  // namespace flashmoe

@@ -1,0 +1,156 @@
+// flashmoe bench and plan.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "tests/e2e/models.h"
+#include "tests/e2e/process.h"
+
+namespace flashmoe::e2e {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+
+std::vector<std::string> Bench(std::vector<std::string> more) {
+  std::vector<std::string> arguments = {
+      "bench", "--tokens", "8", "--prompt-tokens", "16,80", "--memory", "100MB", "-t", "2"};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
+}
+
+TEST(BenchTest, JsonHasRunsWhosePartsAddUp) {
+  const json j = ExpectJson(RunFlashmoe(Bench({"--repetitions", "2", "--json"})));
+  EXPECT_GT(j["machine"]["disk_gbps"], 0);
+  EXPECT_GT(j["machine"]["memory_gbps"], 0);
+  EXPECT_TRUE(j["machine"]["experts"].contains("Q4_K"));
+  ASSERT_EQ(j["budgets"].size(), 1u);
+  const json& budget = j["budgets"][0];
+  EXPECT_EQ(budget["budget_bytes"], 100'000'000);
+  if (!kSanitized) {
+    EXPECT_GT(budget["peak_bytes"], 0);
+  }
+  std::vector<std::string> names;
+  for (const json& series : budget["series"]) {
+    names.push_back(series["scenario"]);
+    EXPECT_GT(series["tokens_per_s"], 0);
+    EXPECT_GE(series["tokens_per_s_most"], series["tokens_per_s_least"]);
+    EXPECT_EQ(series["predicted_tokens_per_s"].is_null(), series["scenario"] == "cold");
+    EXPECT_GT(series["roof_share"], 0);
+    ASSERT_EQ(series["runs"].size(), 2u);
+    for (const json& run : series["runs"]) {
+      const double seconds = run["seconds"];
+      double sum = 0;
+      for (const auto& [name, part] : run["parts_s"].items()) sum += part.get<double>();
+      EXPECT_NEAR(sum, seconds, 0.01 * seconds);
+      EXPECT_NEAR(run["disk_s"]["busy"].get<double>() + run["disk_s"]["idle"].get<double>(),
+                  seconds, 1e-6);
+    }
+  }
+  EXPECT_EQ(names, (std::vector<std::string>{"cold", "warm", "varied", "prefill", "prefill"}));
+  EXPECT_GT(budget["series"][0]["bytes_read_per_token"], 0);
+  EXPECT_EQ(budget["series"][1]["bytes_read_per_token"], 0);
+}
+
+TEST(BenchTest, BudgetsInTurnAndReportsAsFiles) {
+  const Folder folder;
+  const std::string html = folder.File("report.html"), csv = folder.File("runs.csv");
+  const ProcessResult r =
+      RunFlashmoe({"bench", "--tokens", "6", "--scenarios", "cold,varied", "--memory", "40MB,100MB",
+                   "--repetitions", "2", "--html", html, "--csv", csv});
+  ASSERT_EQ(r.exit_code, 0) << r.err;
+  for (const char* part : {"tokens/s", "roof", "predicted", "decode 6, cold", "decode 6, varied",
+                           "ms a token =", "GB/s"}) {
+    EXPECT_THAT(r.out, HasSubstr(part));
+  }
+  const std::string page = ReadFile(html);
+  EXPECT_THAT(page, testing::StartsWith("<!doctype html>"));
+  EXPECT_THAT(page, HasSubstr("</html>"));
+  std::istringstream rows(ReadFile(csv));
+  std::string row;
+  std::vector<std::string> all;
+  while (std::getline(rows, row)) all.push_back(row);
+  ASSERT_EQ(all.size(), 1u + 2 * 2 * 2);
+  for (const std::string& one : all) {
+    EXPECT_EQ(std::count(one.begin(), one.end(), ','),
+              std::count(all[0].begin(), all[0].end(), ','));
+  }
+  EXPECT_THAT(all[1], testing::StartsWith("40000000,cold,1,6,0,"));
+}
+
+TEST(BenchTest, TakesATextOrIds) {
+  const Folder folder;
+  const std::string text = folder.Write("text", "One two three four five six seven eight nine.");
+  const auto decode = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"bench", "--scenarios", "warm", "--repetitions", "1", "--tokens"});
+    return RunFlashmoe(more);
+  };
+  const json by_text = ExpectJson(decode({"6", "--decode-text", text, "--json"}));
+  EXPECT_EQ(by_text["budgets"][0]["series"][0]["tokens"], 6);
+  const json ids = ExpectJson(RunFlashmoe({"tokenize", "-f", text, "--json"}));
+  const std::string file = folder.Write("ids.json", ids.dump());
+  ExpectJson(decode({"6", "--at", "2", "--decode-ids", file, "--json"}));
+  EXPECT_THAT(ExpectRefusal(decode({"400", "--decode-text", text})),
+              HasSubstr("the runs read 400"));
+  EXPECT_EQ(decode({"6", "--decode-text", text, "--decode-ids", file}).exit_code, 2);
+}
+
+TEST(BenchTest, WhatCannotBeIsRefused) {
+  const Folder folder;
+  EXPECT_THAT(ExpectRefusal(RunFlashmoe({"bench", "--memory", "1MB"})), HasSubstr("--memory"));
+  ExpectRefusal(RunFlashmoe({"bench", "-m", folder.File("none.gguf")}));
+  const std::string nowhere = folder.File("no/page.html");
+  EXPECT_THAT(ExpectRefusal(RunFlashmoe(
+                  Bench({"--scenarios", "warm", "--repetitions", "1", "--html", nowhere}))),
+              HasSubstr("could not be written"));
+}
+
+TEST(PlanTest, AgreesWithTheEngineOnTheBundledModel) {
+  const json plan = ExpectJson(RunFlashmoe({"plan", "--memory", "60MB", "--json"}));
+  const json run =
+      ExpectJson(RunFlashmoe({"run", "-p", "Hi", "-n", "1", "--memory", "60MB", "--ctx",
+                              std::to_string(plan["memory"]["context"].get<int>()), "--json"}));
+  EXPECT_EQ(plan["memory"]["dense_bytes"], run["plan"]["dense_bytes"]);
+  EXPECT_EQ(plan["memory"]["state_bytes"], run["plan"]["state_bytes"]);
+  EXPECT_EQ(plan["memory"]["slots_all"], run["plan"]["slots_all"]);
+  EXPECT_GT(plan["decode"]["tokens_per_s"], 0);
+  EXPECT_LE(plan["decode"]["tokens_per_s"], plan["decode"]["roofs_tokens_per_s"]["memory"]);
+}
+
+TEST(PlanTest, TellsOfAModelThatIsNotThere) {
+  const std::vector<std::string> arguments = {"plan",     "--geometry",  "qwen3.5-397b-a17b",
+                                              "--memory", "24GB",        "--experts-type",
+                                              "iq2_xxs",  "--disk-gbps", "5.5"};
+  const ProcessResult r = RunFlashmoe(arguments);
+  EXPECT_EQ(r.exit_code, 0) << r.err;
+  for (const char* part : {"512 experts, 10 a token", "it runs", "an expectation", "tokens/s",
+                           "5.50 GB/s", "What would help", "twice the memory"}) {
+    EXPECT_THAT(r.out, HasSubstr(part));
+  }
+  std::vector<std::string> with_json = arguments;
+  with_json.emplace_back("--json");
+  const json j = ExpectJson(RunFlashmoe(with_json));
+  EXPECT_EQ(j["experts_per_token"], 10);
+  EXPECT_EQ(j["machine"]["disk_reader"], "given");
+  EXPECT_GT(j["file_bytes"], 100'000'000'000);
+  EXPECT_LT(j["decode"]["hit_rate"], 0.6);
+  EXPECT_GE(j["remedies"].size(), 2u);
+}
+
+TEST(PlanTest, WhatCannotBeIsRefused) {
+  EXPECT_THAT(ExpectRefusal(RunFlashmoe({"plan", "--geometry", "qwen9"})), HasSubstr("known are"));
+  EXPECT_THAT(ExpectRefusal(
+                  RunFlashmoe({"plan", "--geometry", "qwen3.5-35b-a3b", "--experts-type", "q9_z"})),
+              HasSubstr("no type 'q9_z'"));
+  EXPECT_THAT(ExpectRefusal(RunFlashmoe({"plan", "--geometry", "qwen3.5-397b-a17b", "--memory",
+                                         "2GB", "--disk-gbps", "2"})),
+              HasSubstr("pass --memory"));
+  EXPECT_THAT(
+      ExpectRefusal(RunFlashmoe({"plan", "--geometry", "qwen3.5-35b-a3b", "--layers", "41"})),
+      HasSubstr("40 layers"));
+  EXPECT_EQ(RunFlashmoe({"plan", "--geometry", "qwen3-30b-a3b", "--disk-gbps", "0"}).exit_code, 2);
+}
+
+}  // namespace
+}  // namespace flashmoe::e2e
