@@ -11,7 +11,7 @@
 namespace flashmoe {
 namespace {
 
-using testing::ElementsAreArray;
+using ::testing::ElementsAreArray;
 using testing::Random;
 using testing::RandomActivations;
 using testing::RandomMatrix;

@@ -141,7 +141,9 @@ TEST(BudgetTest, ThePageCacheIsUsedAsAskedAndChangesNothingButSpeed) {
       const json j = ExpectJson(Answer(arguments));
       EXPECT_EQ(j["tokens"], want) << cache;
       EXPECT_NE(j["plan"]["cache_reason"], "");
-      if (std::string(cache) == "page") EXPECT_EQ(j["plan"]["cache"], "page");
+      if (std::string(cache) == "page") {
+        EXPECT_EQ(j["plan"]["cache"], "page");
+      }
       EXPECT_EQ(j["plan"]["disk"]["probed"], false) << "the bundled model is read sooner";
     }
   }
