@@ -99,7 +99,7 @@ std::string SpeedLine(const RunSeries& series) {
   const Spread speed = series.tokens_per_s();
   const std::optional<double> roof = series.roofs.lowest();
   return fmt::format(
-      "{:<22}{:>9.2f}{:>9.2f}{:>9.2f}{:>9}{:>7}{:>10}{:>8.1f} %{:>10.1f}{:>8.2f}{:>7.0f} %\n",
+      "{:<22}{:>9.2f}{:>9.2f}{:>9.2f}{:>9}{:>7}{:>10}{:>8.1f} %{:>10.1f}{:>8.2f}{:>9.0f} %\n",
       Title(series), speed.median, speed.least, speed.most,
       roof ? fmt::format("{:.2f}", *roof) : "-",
       roof ? fmt::format("{:.0f} %", 100 * series.roof_share()) : "-",
@@ -136,7 +136,7 @@ std::string BudgetText(const BudgetReport& budget) {
         "which may not be dropped here.\n",
         FormatBytes(budget.cached_when_cold_bytes));
   }
-  text += fmt::format("\n{:<22}{:>9}{:>9}{:>9}{:>9}{:>7}{:>10}{:>10}{:>10}{:>8}{:>9}\n", "",
+  text += fmt::format("\n{:<22}{:>9}{:>9}{:>9}{:>9}{:>7}{:>10}{:>10}{:>10}{:>8}{:>11}\n", "",
                       "tokens/s", "least", "most", "roof", "of it", "predicted", "hits", "MB/token",
                       "GB/s", "idle disk");
   for (const RunSeries& series : budget.series) text += SpeedLine(series);
