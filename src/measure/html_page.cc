@@ -29,7 +29,7 @@ constexpr std::string_view kStyle = R"(
     --c12: #4a535c; }
 }
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--text); background: var(--page);
-  max-width: 780px; margin: 2em auto; padding: 0 1em; }
+  max-width: 960px; margin: 2em auto; padding: 0 1em; }
 h1 { font-size: 1.5em; margin-bottom: 0; } h2 { font-size: 1.1em; margin-top: 2em; }
 p.soft, figcaption { color: var(--soft); } figure { margin: 1em 0; } svg { width: 100%; }
 svg text { font: 12px system-ui, sans-serif; fill: var(--text); }
@@ -41,6 +41,7 @@ th, td { padding: 3px 8px; text-align: right; border-bottom: 1px solid var(--gri
   white-space: nowrap; }
 th:first-child, td:first-child, th:nth-child(2), td:nth-child(2) { text-align: left; }
 th { font-weight: 600; color: var(--soft); }
+.entry { white-space: nowrap; }
 .key { display: inline-block; width: .8em; height: .8em; margin: 0 .3em 0 1em; border-radius: 2px; }
 )";
 
@@ -61,7 +62,8 @@ int ColorOf(std::string_view part) {
 }
 
 std::string Key(int color, std::string_view name) {
-  return fmt::format("<span class=\"key c{}\"></span>{}", color, EscapeHtml(name));
+  return fmt::format("<span class=\"entry\"><span class=\"key c{}\"></span>{}</span> ", color,
+                     EscapeHtml(name));
 }
 
 std::string Figure(std::string_view title, std::string_view chart, std::string_view caption) {

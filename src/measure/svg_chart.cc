@@ -11,7 +11,7 @@ namespace {
 
 constexpr double kWidth = 720, kHeight = 300;
 constexpr double kLeft = 60, kRight = 16, kTop = 12, kBottom = 44;
-constexpr double kRowHeight = 26, kRowLabels = 150;
+constexpr double kRowHeight = 26, kRowLabels = 190;
 
 // 1, 2 or 5 times a power of ten: about five steps up to `most`.
 double StepOf(double most) {
