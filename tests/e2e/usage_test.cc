@@ -37,7 +37,7 @@ TEST(UsageTest, HelpOfEachCommandDescribesEveryOption) {
     while (std::getline(lines, line)) {
       if (!line.starts_with("  -")) continue;
       ++options;
-      if (line.find("   ", 30) == std::string::npos && line.size() < 32) {
+      if (line.find("  ", 2) == std::string::npos) {  // a long name; the rest stands below
         ASSERT_TRUE(std::getline(lines, line));
         EXPECT_TRUE(line.starts_with("          ")) << command << ": " << line;
       }
