@@ -8,15 +8,16 @@
 namespace flashmoe {
 namespace {
 
-// On their way at a time, and so before a demanded read: a few milliseconds of a disk.
-constexpr uint64_t kAheadBytes = 16 << 20;
+// On their way at a time, and so before a demanded read: a millisecond or two of a disk.
+constexpr uint64_t kAheadBytes = 4 << 20;
 
 }  // namespace
 
-// A request of many experts is a prompt's, the next one will be as well: then all of a layer may be
-// on its way, so that the disk is busy while the layer's other parts are computed.
+// A request for most of a layer is a long prompt's, and the next one will be as well: then all of a
+// layer may be on its way, so that the disk is busy while the layer's other parts are computed.
+// After a shorter one the next layer's demanded reads would stand behind many that nobody wants.
 uint64_t ExpertStore::Impl::AheadBytesMax(int ahead_layer) const {
-  const bool prompt = experts.size() > 2 * static_cast<size_t>(cache.floor());
+  const bool prompt = 4 * experts.size() >= 3 * static_cast<size_t>(catalog.experts());
   const uint64_t layer_bytes =
       catalog.expert_bytes(ahead_layer) * static_cast<uint64_t>(catalog.experts());
   return prompt ? std::max(kAheadBytes, layer_bytes) : kAheadBytes;
