@@ -53,8 +53,7 @@ CacheChoice ChooseCache(const ReadPlanInputs& in, const DeviceProfile& device) {
 
 std::string Regime(const ReadPlanInputs& in) {
   if (in.slots >= in.slots_all) {
-    return "Every expert has a place in memory and is read once, those that nobody asked for yet "
-           "while the disk is idle";
+    return "Every expert has a place in memory and is read once, when it is first asked for";
   }
   const double part = 100.0 * static_cast<double>(in.slots) / static_cast<double>(in.slots_all);
   if (part >= 75) {
@@ -88,7 +87,6 @@ ReadPlan MakeReadPlan(const ReadPlanInputs& in, const DeviceProfile& device) {
   // threads are as many as the probe found useful.
   plan.depth =
       plan.io == ReaderKind::kPread && device.probed() ? device.depth : ReaderOptions().queue_depth;
-  plan.read_ahead = in.slots >= in.slots_all;
   plan.cache_why = cache.why;
   plan.regime = Regime(in);
   plan.device = device;

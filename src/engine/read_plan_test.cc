@@ -32,7 +32,7 @@ DeviceProfile Disk() {
 TEST(ReadPlanTest, ThePageCacheIsUsedWhereItTakesNothingFromAnybody) {
   const ReadPlan plan = MakeReadPlan(Roomy(), Disk());
   EXPECT_FALSE(plan.direct);
-  EXPECT_TRUE(plan.read_ahead);
+  EXPECT_FALSE(plan.read_ahead);
   EXPECT_THAT(plan.ToString(), AllOf(HasSubstr("Every expert"),
                                      HasSubstr("holds them and has room"), HasSubstr("20.0 GB"),
                                      HasSubstr("22.0 GB"), HasSubstr("2.50 GB/s by uring direct")));
