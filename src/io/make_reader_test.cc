@@ -105,11 +105,11 @@ TEST(MakeReaderTest, WithoutRegistrationAutoTakesPread) {
 
 // An overlay of two folders of the disk, in a mount namespace of the child.
 [[noreturn]] void ReadOnOverlay(const std::string& folder) {
-  for (const char* name : {"", "/lower", "/upper", "/work", "/merged"}) {
+  for (const char* name : {"", "/lower", "/upper", "/scratch", "/merged"}) {
     mkdir((folder + name).c_str(), 0755);
   }
   const std::string options =
-      fmt::format("lowerdir={0}/lower,upperdir={0}/upper,workdir={0}/work", folder);
+      fmt::format("lowerdir={0}/lower,upperdir={0}/upper,workdir={0}/scratch", folder);
   if (unshare(CLONE_NEWNS) != 0 || mount("", "/", "", MS_REC | MS_PRIVATE, nullptr) != 0 ||
       mount("overlay", (folder + "/merged").c_str(), "overlay", 0, options.c_str()) != 0) {
     Say("same bytes, for no overlay can be mounted here");

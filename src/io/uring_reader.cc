@@ -23,8 +23,8 @@ namespace flashmoe {
 namespace {
 
 constexpr int kDepthMax = 4096;
-// Reads that are submitted by this thread itself. Beyond what the device's queue takes, which may be
-// as little as this, submitting waits for the device; the kernel's workers can wait as well.
+// Reads that are submitted by this thread itself. Beyond what the device's queue takes, which may
+// be as little as this, submitting waits for the device; the kernel's workers can wait as well.
 constexpr size_t kReadsInline = 64;
 constexpr uint64_t kFixedBytesMax = uint64_t{1} << 30;  // the kernel's limit for one buffer
 constexpr uint64_t kFixedBuffersMax = 1024;             // UIO_MAXIOV, the limit of older kernels

@@ -148,7 +148,9 @@ TEST_P(CutFileTest, EndsTheRequestAndNothingElse) {
   const Status failed = session->Evaluate(tokens, keep);
   ASSERT_FALSE(failed.has_value());
   const std::string text = failed.error().ToString();
-  EXPECT_THAT(text, testing::ContainsRegex("expert [0-9]+ of layer [0-9]+"));
+  // A row of the embedding, which is still there but may be another file's, is wanted first.
+  EXPECT_THAT(text, testing::AnyOf(testing::ContainsRegex("expert [0-9]+ of layer [0-9]+"),
+                                   HasSubstr("changed while in use")));
   EXPECT_THAT(text, HasSubstr(weights));
   EXPECT_THAT(text, testing::ContainsRegex("byte [0-9]+"));
   EXPECT_EQ(failed.error().code, ErrorCode::kIo) << text;
