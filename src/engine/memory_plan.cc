@@ -17,7 +17,7 @@ constexpr int64_t kChunkMax = 4096;
 constexpr int64_t kContextDefault = 8192;
 constexpr int64_t kContextLeast = 512;
 // For the allocator's own needs, the code of kernels and what grows a little while running.
-constexpr uint64_t kSlack = 1 << 21;
+constexpr uint64_t kSlack = 3 << 20;
 // Of the memory above one token's experts, what copies of the routers may take: more would cost
 // more hits than better guesses are worth.
 constexpr uint64_t kRoutersShare = 32;
