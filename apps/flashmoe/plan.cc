@@ -180,7 +180,7 @@ Result<int> Plan(const PlanFlags& flags) {
   MachineOptions machine;
   machine.threads = options.threads > 0 ? options.threads : AvailableCpus();
   machine.isa = options.isa;
-  machine.reader.kind = options.io;
+  machine.reader = options.io;
   machine.disk_bytes_per_s = flags.disk_gbps * 1e9;
   machine.memory_bytes_per_s = flags.memory_gbps * 1e9;
   FM_ASSIGN_OR_RETURN(const Outlook outlook,

@@ -235,7 +235,7 @@ Result<BenchReport> RunBenchmark(const std::string& model, const FixedText& text
     MachineOptions machine;
     machine.threads = options.engine.threads > 0 ? options.engine.threads : AvailableCpus();
     machine.isa = options.engine.isa;
-    machine.reader.kind = options.engine.io;
+    machine.reader = options.engine.io;
     FM_ASSIGN_OR_RETURN(report.machine, MeasureMachine(report.facts, largest->get(), machine));
   }
   for (const uint64_t budget : options.budgets) {

@@ -1,10 +1,13 @@
 #include "measure/machine.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/bandwidth.h"
 #include "base/check.h"
 #include "base/memory.h"
+#include "io/device_probe.h"
 
 namespace flashmoe {
 namespace {
@@ -46,6 +49,16 @@ Result<std::vector<KernelSpeed>> MeasureTypes(const std::vector<ProductShare>& s
   return speeds;
 }
 
+// In the pieces that experts are read in: gate, up and down each.
+DiskSpeed MeasureDisk(const File& file, const ModelFacts& facts, ReaderKind reader) {
+  const DeviceProfile device = ProbeDevice(file, std::max<uint64_t>(1, facts.expert_bytes / 3),
+                                           {.reader = reader, .file_bytes_least = 0});
+  if (!device.probed()) return {};
+  return {device.gbps * 1e9,
+          fmt::format("{}{}", device.reader == ReaderKind::kUring ? "uring" : "pread",
+                      device.direct ? " direct" : "")};
+}
+
 }  // namespace
 
 double MachineSpeed::DecodeDenseSeconds(const ModelFacts& facts) const {
@@ -82,10 +95,7 @@ Result<MachineSpeed> MeasureMachine(const ModelFacts& facts, const File* file,
   if (options.disk_bytes_per_s > 0) {
     speed.disk = {options.disk_bytes_per_s, "given"};
   } else if (file != nullptr) {
-    // In the pieces that experts are read in: gate, up and down each.
-    FM_ASSIGN_OR_RETURN(
-        speed.disk,
-        MeasureDisk(*file, std::max<uint64_t>(1, facts.expert_bytes / 3), options.reader));
+    speed.disk = MeasureDisk(*file, facts, options.reader);
   }
   FM_ASSIGN_OR_RETURN(
       const double measured,

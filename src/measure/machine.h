@@ -6,10 +6,15 @@
 
 #include "base/status.h"
 #include "engine/engine.h"
-#include "measure/disk_speed.h"
+#include "io/async_reader.h"
 #include "measure/kernel_speed.h"
 
 namespace flashmoe {
+
+struct DiskSpeed {
+  double bytes_per_s = 0;
+  std::string reader;  // "uring direct"
+};
 
 struct MachineSpeed {
   DiskSpeed disk;  // 0 bytes a second: not known
@@ -31,7 +36,7 @@ struct MachineOptions {
   std::string isa = "auto";
   double disk_bytes_per_s = 0;    // not 0: given, not measured
   double memory_bytes_per_s = 0;  // likewise; the kernels are then taken to be as much faster
-  ReaderOptions reader;
+  ReaderKind reader = ReaderKind::kAuto;
 };
 
 // `file`: where the disk is measured; may be null. Takes a few seconds.

@@ -5,7 +5,6 @@
 #include <cstring>
 
 #include "base/memory.h"
-#include "io/test_file.h"
 #include "measure/peak_memory.h"
 
 namespace flashmoe {
@@ -23,22 +22,6 @@ TEST(MachineTest, KernelsOfEveryKindOfTypeAreTimed) {
     EXPECT_LT(speed->bytes_per_s, 1e13);
     for (const double products : speed->products_per_s) EXPECT_GT(products, 1e7);
   }
-}
-
-TEST(MachineTest, DisksAreTimedWhateverTheFilesSize) {
-  for (const uint64_t bytes : {uint64_t{1}, uint64_t{100'000}, uint64_t{5'000'000}}) {
-    TestFile test(::testing::TempDir(), bytes);
-    const auto speed = MeasureDisk(*test.file(), 65'536, {});
-    ASSERT_TRUE(speed.has_value()) << speed.error().ToString();
-    EXPECT_GT(speed->bytes_per_s, 0);
-    EXPECT_FALSE(speed->reader.empty());
-  }
-}
-
-TEST(MachineTest, AFileThatFailsIsAnError) {
-  TestFile test(::testing::TempDir(), 5'000'000);
-  test.Truncate(1000);
-  EXPECT_FALSE(MeasureDisk(*test.file(), 65'536, {}).has_value());
 }
 
 TEST(MachineTest, ThePeakOfMemoryCanBeginAnew) {
