@@ -96,8 +96,9 @@ static void MatmulInt(const Matrix& w, int64_t row_begin, int64_t row_end, const
       TileTimesTokens<Format>(w, begin, x, y, y_stride);
     }
   }
-  for (; begin < row_end; begin += kRowsInCache) {
-    const int64_t end = begin + kRowsInCache < row_end ? begin + kRowsInCache : row_end;
+  const int64_t together = x.n > 1 ? kRowsInCache : row_end - begin;  // a single token is alone
+  for (; begin < row_end; begin += together) {
+    const int64_t end = begin + together < row_end ? begin + together : row_end;
     int64_t t = 0;
     for (; t + 4 <= x.n; t += 4) RowsTimesTokens<Format, 4>(w, begin, end, x, t, y, y_stride);
     for (; t + 2 <= x.n; t += 2) RowsTimesTokens<Format, 2>(w, begin, end, x, t, y, y_stride);
