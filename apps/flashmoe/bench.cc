@@ -27,13 +27,7 @@ struct BenchFlags {
 // As many tokens as the runs read: of the given text as it is, or of the sample text.
 Result<FixedText> LoadText(const BenchFlags& flags, const TextModel& words, int64_t needed) {
   if (!flags.ids.empty() || !flags.text.empty()) {
-    std::vector<int32_t> ids;
-    if (!flags.ids.empty()) {
-      FM_ASSIGN_OR_RETURN(ids, ReadTokens(flags.ids));
-    } else {
-      FM_ASSIGN_OR_RETURN(const std::string text, ReadText(flags.text));
-      ids = words.Encode(text);
-    }
+    FM_ASSIGN_OR_RETURN(std::vector<int32_t> ids, ReadTokensOrText(flags.ids, flags.text, words));
     if (static_cast<int64_t>(ids.size()) >= needed) return FixedText(std::move(ids));
     return InvalidInput(
         fmt::format("the text has {} tokens and the runs read {}", ids.size(), needed),

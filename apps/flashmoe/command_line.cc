@@ -157,6 +157,13 @@ Result<std::vector<int32_t>> ReadTokens(const std::string& path) {
   return ids;
 }
 
+Result<std::vector<int32_t>> ReadTokensOrText(const std::string& tokens, const std::string& text,
+                                              const TextModel& words) {
+  if (!tokens.empty()) return ReadTokens(tokens);
+  FM_ASSIGN_OR_RETURN(const std::string content, ReadText(text));
+  return words.Encode(content);
+}
+
 Result<DType> TypeByName(const std::string& name) {
   const std::optional<DType> type = DTypeFromName(name);
   if (type) return *type;

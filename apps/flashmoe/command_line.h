@@ -46,6 +46,9 @@ Result<nlohmann::ordered_json> ReadJson(const std::string& path);
 
 // A JSON array of token ids, or an object with one under "ids" or "tokens".
 Result<std::vector<int32_t>> ReadTokens(const std::string& path);
+// The ids in `tokens`, or if that is empty, those of the text in `text`.
+Result<std::vector<int32_t>> ReadTokensOrText(const std::string& tokens, const std::string& text,
+                                              const TextModel& words);
 
 // A type of weights by its name in any case.
 Result<DType> TypeByName(const std::string& name);

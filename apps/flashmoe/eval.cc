@@ -38,13 +38,8 @@ Result<int> Eval(const EvalFlags& flags) {
   options.cancel = &cancel;
   FM_ASSIGN_OR_RETURN(std::unique_ptr<ModelFile> file, OpenRunnableModel(flags.engine.model));
   FM_ASSIGN_OR_RETURN(TextModel words, LoadTextModel(*file));
-  std::vector<int32_t> tokens;
-  if (!flags.tokens.empty()) {
-    FM_ASSIGN_OR_RETURN(tokens, ReadTokens(flags.tokens));
-  } else {
-    FM_ASSIGN_OR_RETURN(const std::string text, ReadText(flags.text));
-    tokens = words.Encode(text);
-  }
+  FM_ASSIGN_OR_RETURN(const std::vector<int32_t> tokens,
+                      ReadTokensOrText(flags.tokens, flags.text, words));
   options.context_needed = static_cast<int64_t>(tokens.size());
   options.context_least = options.context_needed;
 

@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <array>
 
+#include "apps/flashmoe/command_line.h"
+#include "measure/svg_chart.h"
+
 namespace flashmoe::cli {
 namespace {
 
@@ -54,28 +57,7 @@ std::string LegendEntry(const PlotLine& line, const char* colour, double y) {
 
 }  // namespace
 
-std::string EscapeMarkup(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
-    }
-  }
-  return out;
-}
+std::string EscapeMarkup(std::string_view text) { return EscapeHtml(Printable(std::string(text))); }
 
 std::string PlotToSvg(const Plot& plot) {
   std::string svg = fmt::format(

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/units.h"
 #include "engine/session.h"
+#include "io/page_cache.h"
 
 namespace flashmoe {
 namespace {

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/uio.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -13,6 +12,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/units.h"
+#include "io/page_cache.h"
 #include "io/profile_cache.h"
 
 namespace flashmoe {
@@ -218,17 +218,15 @@ DeviceProfile ProbeDevice(const File& file, uint64_t read_bytes, const ProbeOpti
   return std::move(*profile);
 }
 
-bool InPageCache(const File& file, uint64_t offset) {
-  std::byte byte{};
-  const iovec into = {&byte, 1};
-  return preadv2(file.fd(), &into, 1, static_cast<off_t>(offset), RWF_NOWAIT) == 1;
+std::string DeviceProfile::reader_name() const {
+  return fmt::format("{}{}", reader == ReaderKind::kUring ? "uring" : "pread",
+                     direct ? " direct" : "");
 }
 
 std::string DeviceProfile::ToString() const {
   if (!probed()) return fmt::format("not probed: {}", why_not);
-  return fmt::format("{:.2f} GB/s by {}{}, {} reads of {} at once, {:.0f} us each alone{}", gbps,
-                     reader == ReaderKind::kUring ? "uring" : "pread", direct ? " direct" : "",
-                     depth, FormatBytes(read_bytes), latency_us,
+  return fmt::format("{:.2f} GB/s by {}, {} reads of {} at once, {:.0f} us each alone{}", gbps,
+                     reader_name(), depth, FormatBytes(read_bytes), latency_us,
                      from_cache ? " (measured earlier)" : "");
 }
 

@@ -26,6 +26,7 @@ struct DeviceProfile {
   std::string why_not = {};  // not probed: the reason, e.g. "the file is small"
 
   bool probed() const { return gbps > 0; }
+  std::string reader_name() const;  // "uring direct"; of what was probed
   // "1.93 GB/s by uring direct, 8 reads of 589.8 kB at once, 410 us each alone (measured earlier)"
   std::string ToString() const;
 };
@@ -43,8 +44,5 @@ struct ProbeOptions {
 
 // `read_bytes`: the size of a piece of an expert. The file is only read.
 DeviceProfile ProbeDevice(const File& file, uint64_t read_bytes, const ProbeOptions& options);
-
-// Whether the byte at `offset` can be had without the device. Brings nothing in.
-bool InPageCache(const File& file, uint64_t offset);
 
 }  // namespace flashmoe

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "io/page_cache.h"
 #include "io/profile_cache.h"
 #include "io/test_file.h"
 

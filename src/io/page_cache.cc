@@ -2,9 +2,11 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <vector>
 
 #include "base/memory.h"
@@ -31,6 +33,12 @@ bool DropAll() {
 }
 
 }  // namespace
+
+bool InPageCache(const File& file, uint64_t offset) {
+  std::byte byte{};
+  const iovec into = {&byte, 1};
+  return preadv2(file.fd(), &into, 1, static_cast<off_t>(offset), RWF_NOWAIT) == 1;
+}
 
 uint64_t CachedBytes(const File& file) {
   uint64_t cached = 0;

@@ -1,5 +1,4 @@
-// What the system keeps of files in memory that it has to spare: to be empty before something is
-// measured cold.
+// What the system keeps of files in memory that it has to spare.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +8,9 @@
 #include "io/file.h"
 
 namespace flashmoe {
+
+// Whether the byte at `offset` can be had without the device. Brings nothing in.
+bool InPageCache(const File& file, uint64_t offset);
 
 // Bytes of the file that reads through the page cache would not have to fetch.
 uint64_t CachedBytes(const File& file);

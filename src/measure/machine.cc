@@ -1,7 +1,5 @@
 #include "measure/machine.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "base/bandwidth.h"
@@ -54,9 +52,7 @@ DiskSpeed MeasureDisk(const File& file, const ModelFacts& facts, ReaderKind read
   const DeviceProfile device = ProbeDevice(file, std::max<uint64_t>(1, facts.expert_bytes / 3),
                                            {.reader = reader, .file_bytes_least = 0});
   if (!device.probed()) return {};
-  return {device.gbps * 1e9,
-          fmt::format("{}{}", device.reader == ReaderKind::kUring ? "uring" : "pread",
-                      device.direct ? " direct" : "")};
+  return {device.gbps * 1e9, device.reader_name()};
 }
 
 }  // namespace
