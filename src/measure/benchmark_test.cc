@@ -6,6 +6,7 @@
 #include <numeric>
 #include <set>
 
+#include "base/memory.h"
 #include "measure/html_page.h"
 
 namespace flashmoe {
@@ -24,7 +25,7 @@ FixedText SomeText() {
 BenchOptions Options() {
   BenchOptions options;
   options.engine.threads = 2;
-  options.budgets = {200'000'000};
+  options.budgets = {ResidentBytes() + 180'000'000};
   options.prompt_tokens = {70};
   options.decode_tokens = 12;
   options.decode_position = 5;
@@ -126,7 +127,7 @@ TEST(BenchmarkTest, ScenariosHaveNames) {
 
 TEST(HtmlPageTest, HasEveryRunAndNothingFromElsewhere) {
   BenchOptions options = Options();
-  options.budgets = {100'000'000, 200'000'000};
+  options.budgets = {ResidentBytes() + 90'000'000, ResidentBytes() + 190'000'000};
   options.repetitions = 1;
   const auto report = RunBenchmark(kEmber, SomeText(), options);
   ASSERT_TRUE(report.has_value()) << report.error().ToString();

@@ -4,6 +4,7 @@
 
 #include <cstdio>
 
+#include "base/memory.h"
 #include "model/geometry.h"
 #include "synth/random_model.h"
 #include "synth/weightless_model.h"
@@ -43,7 +44,7 @@ TEST(OutlookTest, AGeometryPromisesWhatItsWrittenModelDoes) {
   auto weightless = OpenWithoutWeights(config, options.types);
   ASSERT_TRUE(written.has_value() && weightless.has_value());
 
-  const uint64_t memory = 330'000'000;
+  const uint64_t memory = ResidentBytes() + 310'000'000;
   const auto real = OutlookOf(std::move(*written), memory);
   const auto promised = OutlookOf(std::move(*weightless), memory);
   std::remove(path.c_str());
@@ -65,7 +66,8 @@ TEST(OutlookTest, TheEnginesOwnPlanIsTheSame) {
   ASSERT_TRUE(file.has_value());
   auto words = LoadTextModel(**file);
   ASSERT_TRUE(words.has_value());
-  const EngineOptions options = WithMemory(200'000'000);
+  // So much that neither the context nor the chunks depend on what the process holds just now.
+  const EngineOptions options = WithMemory(ResidentBytes() + 1'000'000'000);
   const auto outlook = PlanMemory(**file, options);
   ASSERT_TRUE(outlook.has_value()) << outlook.error().ToString();
 

@@ -15,7 +15,7 @@ using testing::HasSubstr;
 
 std::vector<std::string> Bench(std::vector<std::string> more) {
   std::vector<std::string> arguments = {
-      "bench", "--tokens", "8", "--prompt-tokens", "16,80", "--memory", "100MB", "-t", "2"};
+      "bench", "--tokens", "8", "--prompt-tokens", "16,80", "--memory", Budget(100), "-t", "2"};
   arguments.insert(arguments.end(), more.begin(), more.end());
   return arguments;
 }
@@ -27,7 +27,7 @@ TEST(BenchTest, JsonHasRunsWhosePartsAddUp) {
   EXPECT_TRUE(j["machine"]["experts"].contains("Q4_K"));
   ASSERT_EQ(j["budgets"].size(), 1u);
   const json& budget = j["budgets"][0];
-  EXPECT_EQ(budget["budget_bytes"], 100'000'000);
+  EXPECT_EQ(budget["budget_bytes"], BudgetBytes(100));
   if (!kSanitized) {
     EXPECT_GT(budget["peak_bytes"], 0);
   }
@@ -58,9 +58,9 @@ TEST(BenchTest, JsonHasRunsWhosePartsAddUp) {
 TEST(BenchTest, BudgetsInTurnAndReportsAsFiles) {
   const Folder folder;
   const std::string html = folder.File("report.html"), csv = folder.File("runs.csv");
-  const ProcessResult r =
-      RunFlashmoe({"bench", "--tokens", "6", "--scenarios", "cold,varied", "--memory", "40MB,100MB",
-                   "--repetitions", "2", "--html", html, "--csv", csv});
+  const ProcessResult r = RunFlashmoe({"bench", "--tokens", "6", "--scenarios", "cold,varied",
+                                       "--memory", Budget(40) + "," + Budget(100), "--repetitions",
+                                       "2", "--html", html, "--csv", csv});
   ASSERT_EQ(r.exit_code, 0) << r.err;
   for (const char* part : {"tokens/s", "roof", "predicted", "decode 6, cold", "decode 6, varied",
                            "ms a token =", "GB/s"}) {
@@ -78,7 +78,7 @@ TEST(BenchTest, BudgetsInTurnAndReportsAsFiles) {
     EXPECT_EQ(std::count(one.begin(), one.end(), ','),
               std::count(all[0].begin(), all[0].end(), ','));
   }
-  EXPECT_THAT(all[1], testing::StartsWith("40000000,cold,1,6,0,"));
+  EXPECT_THAT(all[1], testing::StartsWith(std::to_string(BudgetBytes(40)) + ",cold,1,6,0,"));
 }
 
 TEST(BenchTest, TakesATextOrIds) {
@@ -109,9 +109,9 @@ TEST(BenchTest, WhatCannotBeIsRefused) {
 }
 
 TEST(PlanTest, AgreesWithTheEngineOnTheBundledModel) {
-  const json plan = ExpectJson(RunFlashmoe({"plan", "--memory", "60MB", "--json"}));
+  const json plan = ExpectJson(RunFlashmoe({"plan", "--memory", Budget(60), "--json"}));
   const json run =
-      ExpectJson(RunFlashmoe({"run", "-p", "Hi", "-n", "1", "--memory", "60MB", "--ctx",
+      ExpectJson(RunFlashmoe({"run", "-p", "Hi", "-n", "1", "--memory", Budget(60), "--ctx",
                               std::to_string(plan["memory"]["context"].get<int>()), "--json"}));
   EXPECT_EQ(plan["memory"]["dense_bytes"], run["plan"]["dense_bytes"]);
   EXPECT_EQ(plan["memory"]["state_bytes"], run["plan"]["state_bytes"]);

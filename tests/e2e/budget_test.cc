@@ -135,7 +135,7 @@ TEST(BudgetTest, ThePageCacheIsUsedAsAskedAndChangesNothingButSpeed) {
   const json want = ExpectJson(Answer({}))["tokens"];
   for (const char* cache : {"auto", "direct", "page"}) {
     for (const std::vector<std::string>& more :
-         {std::vector<std::string>{}, {"--memory", "36MB"}, {"--model", Ember()}}) {
+         {std::vector<std::string>{}, {"--memory", Budget(36)}, {"--model", Ember()}}) {
       auto arguments = more;
       arguments.insert(arguments.end(), {"--cache", cache});
       const json j = ExpectJson(Answer(arguments));

@@ -60,9 +60,13 @@ void WriteAt(const std::string& path, uint64_t offset, std::string_view bytes) {
   EXPECT_TRUE(file) << path;
 }
 
-std::string Budget(uint64_t megabytes) {
+uint64_t BudgetBytes(uint64_t megabytes) {
   constexpr uint64_t kSanitizersMegabytes = 600;
-  return std::to_string(megabytes + (kSanitized ? kSanitizersMegabytes : 0)) + "MB";
+  return (megabytes + (kSanitized ? kSanitizersMegabytes : 0)) * 1'000'000;
+}
+
+std::string Budget(uint64_t megabytes) {
+  return std::to_string(BudgetBytes(megabytes) / 1'000'000) + "MB";
 }
 
 std::string Ember() { return BundledModel(); }

@@ -13,8 +13,9 @@
 
 namespace flashmoe::e2e {
 
-// "48MB"; more where sanitizers take memory too.
+// "48MB" and 48'000'000; more where sanitizers take memory too.
 std::string Budget(uint64_t megabytes);
+uint64_t BudgetBytes(uint64_t megabytes);
 
 // A scratch folder that goes away with the object.
 class Folder {

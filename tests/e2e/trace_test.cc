@@ -43,7 +43,7 @@ TEST(TraceTest, RecordsWhatShowAndSimulateRead) {
 
   // In pieces, and with little memory, which changes nothing but the sizes.
   const std::string first = ReadFile(out);
-  ASSERT_EQ(record({"--memory", "36MB", "-c", "512"}).exit_code, 0);
+  ASSERT_EQ(record({"--memory", Budget(36), "-c", "512"}).exit_code, 0);
   EXPECT_EQ(ReadFile(out), first);
   ASSERT_EQ(record({"--sequence-tokens", "50"}).exit_code, 0);
   const json pieces = ExpectJson(RunFlashmoe({"trace", "show", out, "--json"}));
