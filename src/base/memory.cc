@@ -101,9 +101,10 @@ uint64_t ResidentBytes() { return ReadKbField("/proc/self/status", "VmRSS").valu
 
 uint64_t PeakResidentBytes() { return ReadKbField("/proc/self/status", "VmHWM").value_or(0); }
 
-uint64_t AvailableMemoryBytes() {
-  const std::optional<uint64_t> available = ReadKbField("/proc/meminfo", "MemAvailable");
-  return std::min(available.value_or(FreeBytes()), CgroupAvailableBytes(""));
+SpareMemory AvailableMemory() {
+  const uint64_t machine = ReadKbField("/proc/meminfo", "MemAvailable").value_or(FreeBytes());
+  const uint64_t group = CgroupAvailableBytes("");
+  return {std::min(machine, group), group < machine};
 }
 
 }  // namespace flashmoe

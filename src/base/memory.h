@@ -50,8 +50,13 @@ void ReleaseUnusedMemory();
 uint64_t ResidentBytes();
 uint64_t PeakResidentBytes();
 
+struct SpareMemory {
+  uint64_t bytes = 0;
+  bool of_group = false;  // a cgroup is the limit, and not the machine
+};
+
 // What this process may still take without being killed: the smallest of MemAvailable and, for
 // each cgroup (v1 or v2) above it, limit minus what cannot be reclaimed there.
-uint64_t AvailableMemoryBytes();
+SpareMemory AvailableMemory();
 
 }  // namespace flashmoe

@@ -99,8 +99,8 @@ TEST(MemoryTest, ManyOddSizesGiveEverythingBack) {
 #endif
 
 TEST(MemoryTest, AvailableMemoryIsPlausible) {
-  EXPECT_GT(AvailableMemoryBytes(), 1 * kMiB);
-  EXPECT_LT(AvailableMemoryBytes(), uint64_t{1} << 50);
+  EXPECT_GT(AvailableMemory().bytes, 1 * kMiB);
+  EXPECT_LT(AvailableMemory().bytes, uint64_t{1} << 50);
 }
 
 }  // namespace

@@ -48,7 +48,9 @@ PlanInputs MakeInputs(const Opened& opened, const EngineOptions& options, KvType
   PlanInputs in;
   in.budget = options.memory_bytes;
   in.wish = options.memory_wish;
-  in.available = AvailableMemoryBytes();
+  const SpareMemory spare = AvailableMemory();
+  in.available = spare.bytes;
+  in.available_in_group = spare.of_group;
   in.process = ResidentBytes();
   in.dense = Weights::ResidentBytes(opened.map);
   in.state_fixed = shape.fixed_bytes();

@@ -24,11 +24,13 @@ constexpr uint64_t kRoutersShare = 32;
 // Above the smallest budget, where that exceeds what was wished for.
 constexpr uint64_t kWishMargin = 1 << 20;
 
-// Leaves the system something to breathe with: a tenth, at least 128 MiB, never more than a
-// quarter.
-uint64_t Spare(uint64_t available) {
-  const uint64_t reserve = std::max<uint64_t>(available / 10, 128 << 20);
-  return available - std::min(reserve, available / 4);
+// Leaves something to breathe with: a tenth of a machine, on which others live too; of a cgroup,
+// where little but page tables is charged besides, a thirty-second. At least 128 MiB, never more
+// than a quarter.
+uint64_t Spare(const PlanInputs& in) {
+  const uint64_t part = in.available_in_group ? 32 : 10;
+  const uint64_t reserve = std::max<uint64_t>(in.available / part, 128 << 20);
+  return in.available - std::min(reserve, in.available / 4);
 }
 
 uint64_t StateBytes(const PlanInputs& in, int64_t context) {
@@ -88,7 +90,7 @@ int64_t ChooseContext(const PlanInputs& in, uint64_t budget) {
 Result<MemoryPlan> MakePlan(const PlanInputs& in) {
   MemoryPlan plan;
   plan.budget_given = in.budget > 0;
-  const uint64_t spare = in.process + Spare(in.available);
+  const uint64_t spare = in.process + Spare(in);
   const bool wished = !plan.budget_given && in.wish > 0;
   plan.budget = plan.budget_given ? in.budget : wished ? std::min(in.wish, spare) : spare;
   plan.context = ChooseContext(in, plan.budget);

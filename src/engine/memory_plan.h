@@ -11,12 +11,13 @@ namespace flashmoe {
 
 // What a plan is made from. All sizes in bytes.
 struct PlanInputs {
-  uint64_t budget = 0;       // of everything the process holds; 0: the next
-  uint64_t wish = 0;         // the same, but raised where too little; 0: what the machine can spare
-  uint64_t available = 0;    // that the machine and its cgroup can still give
-  uint64_t process = 0;      // held already: program, tokenizer, tables
-  uint64_t dense = 0;        // weights that every token needs
-  uint64_t state_fixed = 0;  // recurrent state of a sequence
+  uint64_t budget = 0;     // of everything the process holds; 0: the next
+  uint64_t wish = 0;       // the same, but raised where too little; 0: what the machine can spare
+  uint64_t available = 0;  // that the machine and its cgroup can still give
+  bool available_in_group = false;  // which the cgroup limits, and not the machine
+  uint64_t process = 0;             // held already: program, tokenizer, tables
+  uint64_t dense = 0;               // weights that every token needs
+  uint64_t state_fixed = 0;         // recurrent state of a sequence
   uint64_t state_per_position = 0;
   uint64_t scratch_per_token = 0;        // of a chunk of the prompt
   uint64_t scratch_per_block_token = 0;  // of the blocks that a chunk is computed in

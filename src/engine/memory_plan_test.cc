@@ -193,6 +193,9 @@ TEST(MemoryPlanTest, WithoutABudgetTakesWhatCanBeSpared) {
   EXPECT_FALSE(plan->budget_given);
   EXPECT_LT(plan->total(), in.process + in.available);
   EXPECT_TRUE(plan->all_resident());
+  in.available_in_group = true;
+  EXPECT_GT(MakePlan(in)->budget, plan->budget) << "nobody else needs it there";
+  EXPECT_LT(MakePlan(in)->budget, in.process + in.available);
   in.available = 500 * kMb;
   const auto refused = MakePlan(in);
   ASSERT_FALSE(refused.has_value());

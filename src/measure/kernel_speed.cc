@@ -14,6 +14,7 @@ namespace flashmoe {
 namespace {
 
 constexpr uint64_t kSweepBytes = 256 << 20;  // more than caches hold
+constexpr int64_t kMatrixBytes = 64 << 20;   // of a larger matrix, so much is as fast
 constexpr int kSweeps = 4;
 constexpr double kManySeconds = 0.03;
 constexpr int32_t kMlxGroup = 64;
@@ -89,11 +90,13 @@ double KernelSpeed::ProductsPerSecond(double tokens) const {
   return products_per_s.back();
 }
 
-Result<KernelSpeed> MeasureKernel(DType type, int64_t rows, int64_t cols,
+Result<KernelSpeed> MeasureKernel(DType type, int64_t all_rows, int64_t cols,
                                   const KernelTable& kernels, ThreadPool& pool) {
+  const int64_t rows =
+      std::min(all_rows, std::max<int64_t>(1, kMatrixBytes / RowBytes(type, cols)));
   FM_ASSIGN_OR_RETURN(
       const EqualMatrices weights,
-      EqualMatrices::Make(type, rows, cols, std::min(kSweepBytes, AvailableMemoryBytes() / 4)));
+      EqualMatrices::Make(type, rows, cols, std::min(kSweepBytes, AvailableMemory().bytes / 4)));
   constexpr int64_t kMost = KernelSpeed::kTokens.back();
   std::vector<float> x(static_cast<size_t>(kMost * cols)), y(static_cast<size_t>(kMost * rows));
   Random random(2);

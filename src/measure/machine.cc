@@ -93,9 +93,9 @@ Result<MachineSpeed> MeasureMachine(const ModelFacts& facts, const File* file,
   } else if (file != nullptr) {
     speed.disk = MeasureDisk(*file, facts, options.reader);
   }
-  FM_ASSIGN_OR_RETURN(
-      const double measured,
-      MeasureReadBandwidth(options.threads, std::min(kBandwidthBytes, AvailableMemoryBytes() / 4)));
+  FM_ASSIGN_OR_RETURN(const double measured,
+                      MeasureReadBandwidth(options.threads,
+                                           std::min(kBandwidthBytes, AvailableMemory().bytes / 4)));
   speed.memory_bytes_per_s = options.memory_bytes_per_s > 0 ? options.memory_bytes_per_s : measured;
 
   const ModelConfig& c = facts.config;
