@@ -198,6 +198,12 @@ Result<std::unique_ptr<ModelFile>> OpenRunnableModel(const std::string& model) {
   return file;
 }
 
+void AddIsaOption(CLI::App& app, std::string& isa) {
+  app.add_option("--isa", isa, "Instruction set to compute with; auto: the best of this CPU")
+      ->check(CLI::IsMember({"auto", "scalar", "avx2", "avx512", "amx"}))
+      ->capture_default_str();
+}
+
 void AddEngineOptions(CLI::App& app, EngineFlags& flags) {
   AddModelOption(app, flags.model);
   app.add_option("--memory", flags.memory,
@@ -232,9 +238,7 @@ void AddEngineOptions(CLI::App& app, EngineFlags& flags) {
                  "often (lfu), a mixture (lru2, lrfu), or the one expected to be due last (due)")
       ->check(CLI::IsMember(CachePolicyNames()))
       ->capture_default_str();
-  app.add_option("--isa", flags.isa, "Instruction set to compute with; auto: the best of this CPU")
-      ->check(CLI::IsMember({"auto", "scalar", "avx2", "avx512"}))
-      ->capture_default_str();
+  AddIsaOption(app, flags.isa);
   app.add_option("--kv", flags.kv, "Keys and values as f16 or f32; auto: f16, scalar f32")
       ->check(CLI::IsMember({"auto", "f16", "f32"}))
       ->capture_default_str();

@@ -74,6 +74,7 @@ struct EngineFlags {
   int experts_per_token = 0;
 };
 void AddEngineOptions(CLI::App& app, EngineFlags& flags);
+void AddIsaOption(CLI::App& app, std::string& isa);
 Result<EngineOptions> MakeEngineOptions(const EngineFlags& flags);
 // Says on stderr where the engine does something else than asked or than the model was made for.
 void PrintDeviations(const EngineFlags& flags, Engine& engine);

@@ -46,7 +46,7 @@ TEST(Dispatch, RefusesAnUnknownNameAndListsWhatThereIs) {
 }
 
 TEST(Dispatch, SaysWhenThisCpuLacksAKnownSet) {
-  for (const char* name : {"avx2", "avx512"}) {
+  for (const char* name : {"avx2", "avx512", "amx"}) {
     const auto selected = SelectKernels(name);
     if (selected.has_value()) continue;
     EXPECT_EQ(selected.error().code, ErrorCode::kUnsupported);

@@ -1,7 +1,8 @@
 # Instruction sets are enabled per file. These files define no globals and use no std templates, so
 # that the linker never picks one of their instantiations for code that runs on every CPU.
 file(GLOB avx2_sources ${CMAKE_CURRENT_SOURCE_DIR}/kernels/avx2/*.cc)
-file(GLOB avx512_sources ${CMAKE_CURRENT_SOURCE_DIR}/kernels/avx512/*.cc)
+file(GLOB avx512_sources ${CMAKE_CURRENT_SOURCE_DIR}/kernels/avx512/*.cc
+     ${CMAKE_CURRENT_SOURCE_DIR}/kernels/amx/*.cc)
 set_source_files_properties(${avx2_sources} PROPERTIES COMPILE_OPTIONS
   "-mavx2;-mfma;-mf16c;-ffp-contract=off")
 # g++ 12 takes the intrinsics' undefined registers for uninitialised variables.

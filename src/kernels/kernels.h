@@ -90,7 +90,7 @@ constexpr int64_t DeltaChunkScratch(int64_t key_dim, int64_t value_dim) {
 }
 
 struct KernelTable {
-  std::string_view name;  // "scalar", "avx2", "avx512"
+  std::string_view name;  // "scalar", "avx2", "avx512", "amx"
 
   // What matmul reads for weights of this type; quantisable types need cols % 32 == 0.
   ActivationFormat (*activation_format)(DType type);

@@ -139,6 +139,29 @@ TEST_P(FastMatmul, DoesNotDependOnRowsTokensOrAddresses) {
   }
 }
 
+// The amx table differs from avx512 in speed alone.
+TEST_P(FastMatmul, TilesGiveTheBitsOfAvx512) {
+  const auto amx = SelectKernels("amx"), avx512 = SelectKernels("avx512");
+  if (!amx.has_value()) GTEST_SKIP() << amx.error().what;
+  const Case c = GetParam();
+  std::vector<int64_t> columns = ColumnsFor(c);
+  columns.push_back(6 * 256 + 2 * columns.front());  // 4, 2 and 1 spans, where blocks are small
+  Random random(8);
+  for (const int64_t cols : columns) {
+    for (const int64_t rows : {15, 16, 33}) {
+      const RandomMatrix w(random, c.type, rows, cols, 1, c.group, c.scale_type);
+      for (const int64_t n : {7, 8, 31, 131}) {
+        const RandomActivations x(random, **avx512, n, cols);
+        std::vector<float> expected(static_cast<size_t>(n * rows), NAN), y = expected;
+        (*avx512)->matmul(w.view(), 0, rows, x.view(), expected.data(), rows);
+        (*amx)->matmul(w.view(), 0, rows, x.view(), y.data(), rows);
+        ASSERT_EQ(std::memcmp(y.data(), expected.data(), y.size() * sizeof(float)), 0)
+            << rows << " x " << cols << ", " << n << " tokens";
+      }
+    }
+  }
+}
+
 // Tokens that pick one element each: what a product makes of a weight is what it decodes to.
 TEST_P(FastMatmul, DecodesEveryElement) {
   const Case c = GetParam();

@@ -1,3 +1,4 @@
 #include "kernels/avx2/unpack_32.h"
 #include "kernels/avx2/unpack_k.h"
+#include "kernels/simd/matmul_int.h"
 #include "kernels/simd/products_k.h"

@@ -4,7 +4,7 @@
 
 #include "kernels/avx512/vector.h"
 
-namespace flashmoe::avx512 {
+namespace flashmoe::FM_ISA {
 
 struct Bytes {  // 64 weights
   __m512i v;
@@ -89,4 +89,4 @@ static inline Vec ToFloats(Ints a) { return {_mm512_cvtepi32_ps(a)}; }
 
 static inline void StoreBytes(uint8_t* p, Bytes b) { _mm512_storeu_si512(p, b.v); }
 
-}  // namespace flashmoe::avx512
+}  // namespace flashmoe::FM_ISA

@@ -1,2 +1,3 @@
 #include "kernels/avx512/unpack_mlx.h"
+#include "kernels/simd/matmul_int.h"
 #include "kernels/simd/products_mlx.h"

@@ -4,7 +4,7 @@
 #include "kernels/avx512/bytes.h"
 #include "tensor/blocks.h"
 
-namespace flashmoe::avx512 {
+namespace flashmoe::FM_ISA {
 
 static inline void UnpackQ8_0(const uint8_t* p, Bytes q[4]) {
   const auto* block = reinterpret_cast<const BlockQ8_0*>(p);
@@ -55,4 +55,4 @@ static inline void LookUp(__m128i table, Bytes q[4]) {
   }
 }
 
-}  // namespace flashmoe::avx512
+}  // namespace flashmoe::FM_ISA

@@ -3,7 +3,7 @@
 
 #include "kernels/avx512/bytes.h"
 
-namespace flashmoe::avx512 {
+namespace flashmoe::FM_ISA {
 
 // 64 + v becomes 64 - v where the sign is set.
 static inline Bytes ApplySigns(__m512i v, const uint8_t signs[8]) {
@@ -37,4 +37,4 @@ static inline void UnpackRowsOf4(const uint32_t* rows, const Index index[64],
   }
 }
 
-}  // namespace flashmoe::avx512
+}  // namespace flashmoe::FM_ISA

@@ -3,7 +3,7 @@
 
 #include "kernels/avx512/bytes.h"
 
-namespace flashmoe::avx512 {
+namespace flashmoe::FM_ISA {
 
 // Shifts each half by its own count.
 static inline __m512i Shifts(int16_t low_half, int16_t high_half) {
@@ -60,4 +60,4 @@ static inline void UnpackQ6_K(const uint8_t* ql, const uint8_t* qh, Bytes q[4]) 
   }
 }
 
-}  // namespace flashmoe::avx512
+}  // namespace flashmoe::FM_ISA

@@ -3,7 +3,7 @@
 
 #include "kernels/avx512/bytes.h"
 
-namespace flashmoe::avx512 {
+namespace flashmoe::FM_ISA {
 
 // Byte k holds elements 4 k .. 4 k + 3.
 static inline void UnpackMlx2(const uint8_t* p, Bytes q[4]) {
@@ -44,4 +44,4 @@ static inline void UnpackMlx6(const uint8_t* p, Bytes q[4]) {
   }
 }
 
-}  // namespace flashmoe::avx512
+}  // namespace flashmoe::FM_ISA

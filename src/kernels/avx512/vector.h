@@ -5,9 +5,11 @@
 
 #include <cstdint>
 
+#ifndef FM_ISA  // amx shares these headers
 #define FM_ISA avx512
+#endif
 
-namespace flashmoe::avx512 {
+namespace flashmoe::FM_ISA {
 
 struct Vec {
   __m512 v;
@@ -68,6 +70,6 @@ static inline Vec UnpackHigh(Vec a, Vec b) { return {_mm512_unpackhi_ps(a.v, b.v
 static inline Vec LowPairs(Vec a, Vec b) { return {_mm512_shuffle_ps(a.v, b.v, 0x44)}; }
 static inline Vec HighPairs(Vec a, Vec b) { return {_mm512_shuffle_ps(a.v, b.v, 0xee)}; }
 
-}  // namespace flashmoe::avx512
+}  // namespace flashmoe::FM_ISA
 
 #include "kernels/simd/reduce.h"

@@ -9,6 +9,8 @@ namespace flashmoe {
 using MatmulFn = decltype(KernelTable::matmul);
 
 namespace avx2 {
+void Matmul(const Matrix& w, int64_t row_begin, int64_t row_end, const Activations& x, float* y,
+            int64_t y_stride);
 void AddMatmul(KernelTable& table);
 void AddVectorFunctions(KernelTable& table);
 void AddMixers(KernelTable& table);  // attention and delta rule
@@ -20,6 +22,8 @@ MatmulFn MatmulMlx(DType type);
 }  // namespace avx2
 
 namespace avx512 {
+void Matmul(const Matrix& w, int64_t row_begin, int64_t row_end, const Activations& x, float* y,
+            int64_t y_stride);
 void AddMatmul(KernelTable& table);
 void AddVectorFunctions(KernelTable& table);
 void AddMixers(KernelTable& table);
@@ -28,5 +32,14 @@ MatmulFn MatmulK(DType type);
 MatmulFn MatmulGrid(DType type);
 MatmulFn MatmulMlx(DType type);
 }  // namespace avx512
+
+// Only what differs from avx512. The products ask for many tokens and whole tiles of 16 rows.
+namespace amx {
+void AddMatmul(KernelTable& table);
+MatmulFn Matmul32(DType type);
+MatmulFn MatmulK(DType type);
+MatmulFn MatmulGrid(DType type);
+MatmulFn MatmulMlx(DType type);
+}  // namespace amx
 
 }  // namespace flashmoe

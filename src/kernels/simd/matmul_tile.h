@@ -5,6 +5,7 @@
 #pragma once
 
 #include "kernels/simd/tokens.h"
+#include "kernels/simd/transpose.h"
 
 namespace flashmoe::FM_ISA {
 
@@ -29,22 +30,6 @@ struct alignas(64) UnpackedRows {
   int16_t offsets[kLanes][2 * kSpanBlocks];
   int16_t mins[kLanes][2 * kSpanBlocks];
 };
-
-// Transposes `quads` groups of four 32-bit values from rows that lie `stride` bytes apart.
-static inline void TransposeRows(const void* rows, int64_t stride, int quads, void* columns) {
-  for (int i = 0; i < quads; ++i) {
-    const char* from = static_cast<const char*>(rows) + 16 * i;
-    Vec v[4];
-    for (int j = 0; j < 4; ++j) v[j] = LoadQuads(from + j * stride, 4 * stride);
-    TransposeQuads(v);
-    char* to = static_cast<char*>(columns) + 16 * i * kLanes;
-    for (int j = 0; j < 4; ++j) Store(reinterpret_cast<float*>(to) + j * kLanes, v[j]);
-  }
-}
-
-static inline void StoreWords(void* to, __m256i v) {
-  _mm256_storeu_si256(static_cast<__m256i*>(to), v);
-}
 
 template <class Format>
 static inline void UnpackRow(const Row& row, int r, UnpackedRows* out) {

@@ -33,8 +33,8 @@ static ActivationFormat FormatOf(DType type) {
   return IntegerMatmulOf(type) != nullptr ? ActivationFormat::kQ8 : ActivationFormat::kF32;
 }
 
-static void Matmul(const Matrix& w, int64_t row_begin, int64_t row_end, const Activations& x,
-                   float* y, int64_t y_stride) {
+void Matmul(const Matrix& w, int64_t row_begin, int64_t row_end, const Activations& x, float* y,
+            int64_t y_stride) {
   MatmulOf(w.type)(w, row_begin, row_end, x, y, y_stride);
 }
 

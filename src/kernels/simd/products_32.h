@@ -1,9 +1,8 @@
-// Products with blocks of 32. Compiled once per instruction set.
+// Products with blocks of 32. Compiled once per instruction set, after its MatmulInt.
 #pragma once
 
 #include "kernels/simd/formats_32.h"
 #include "kernels/simd/functions.h"
-#include "kernels/simd/matmul_int.h"
 
 namespace flashmoe::FM_ISA {
 

@@ -1,9 +1,9 @@
-// Products with blocks of 256 with small scales. Compiled once per instruction set.
+// Products with blocks of 256 with small scales. Compiled once per instruction set, after its
+// MatmulInt.
 #pragma once
 
 #include "kernels/simd/formats_k.h"
 #include "kernels/simd/functions.h"
-#include "kernels/simd/matmul_int.h"
 
 namespace flashmoe::FM_ISA {
 

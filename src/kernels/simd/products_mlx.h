@@ -1,9 +1,8 @@
-// Products with MLX integers. Compiled once per instruction set.
+// Products with MLX integers. Compiled once per instruction set, after its MatmulInt.
 #pragma once
 
 #include "kernels/simd/formats_mlx.h"
 #include "kernels/simd/functions.h"
-#include "kernels/simd/matmul_int.h"
 
 namespace flashmoe::FM_ISA {
 

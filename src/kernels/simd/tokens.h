@@ -29,13 +29,17 @@ static inline Token TokenAt(const Activations& x, int64_t t) {
   return {x.q8 + t * x.cols, x.scales + t * blocks, x.sums + 2 * t * blocks};
 }
 
+static inline void CopyBlocks(const Token& x, int64_t blocks, TailToken* to) {
+  const auto n = static_cast<size_t>(blocks);
+  __builtin_memcpy(to->q8, x.q8, n * 32);
+  __builtin_memcpy(to->scales, x.scales, n * sizeof(float));
+  __builtin_memcpy(to->sums, x.sums, 2 * n * sizeof(int16_t));
+}
+
 static inline void CopyTail(const Token& x, const Shape& shape, TailToken* tail) {
-  const auto blocks = static_cast<size_t>(shape.tail_blocks);
   __builtin_memset(tail, 0, sizeof(*tail));
-  __builtin_memcpy(tail->q8, x.q8 + shape.spans * kSpan, blocks * 32);
-  __builtin_memcpy(tail->scales, x.scales + shape.spans * kSpanBlocks, blocks * sizeof(float));
-  __builtin_memcpy(tail->sums, x.sums + 2 * shape.spans * kSpanBlocks,
-                   2 * blocks * sizeof(int16_t));
+  const int64_t first = shape.spans * kSpanBlocks;
+  CopyBlocks({x.q8 + first * 32, x.scales + first, x.sums + 2 * first}, shape.tail_blocks, tail);
 }
 
 static inline Shape ShapeOf(const Matrix& w) { return {w.cols / kSpan, w.cols % kSpan / 32}; }

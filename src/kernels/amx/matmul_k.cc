@@ -1,0 +1,6 @@
+#define FM_ISA amx
+
+#include "kernels/amx/matmul_int.h"
+#include "kernels/avx512/unpack_32.h"
+#include "kernels/avx512/unpack_k.h"
+#include "kernels/simd/products_k.h"

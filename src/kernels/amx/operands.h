@@ -1,0 +1,112 @@
+// What tiles multiply: spans of 16 weight rows as bytes, row by row, and spans of 16 tokens, four
+// elements of every token side by side, as a tile wants its second factor.
+#pragma once
+
+#include "kernels/avx512/bytes.h"
+#include "kernels/simd/formats.h"
+#include "kernels/simd/tokens.h"
+#include "kernels/simd/transpose.h"
+
+namespace flashmoe::amx {
+
+constexpr int kTileRows = 16;
+constexpr int kTileTokens = 16;
+constexpr int kSpansAtOnce = 4;  // unpacked before they are multiplied
+
+struct alignas(64) WeightRows {
+  // By blocks; with kOffset added, so signed unless that is 0.
+  uint8_t q[kSpansAtOnce * kSpanBlocks][kTileRows][32];
+  float scale[kTileRows][kSpansAtOnce * kSpanBlocks];
+  float bias[kTileRows][kSpansAtOnce * kSpanBlocks];
+  float scale_of_16[kTileRows][2 * kSpansAtOnce * kSpanBlocks];
+  int16_t mins[kTileRows][2 * kSpansAtOnce * kSpanBlocks];
+};
+
+struct alignas(64) TokenSpan {
+  int8_t q8[kSpanBlocks][8][4 * kTileTokens];
+  float scale[kSpanBlocks][kTileTokens];
+  int32_t sums[kSpanBlocks][kTileTokens];  // pairs of int16
+};
+
+// Puts span `s` of a row at place (r, i).
+template <class Format>
+static inline void UnpackRow(const Row& row, int r, int i, WeightRows* out) {
+  Span span;
+  Format::Unpack(row, &span);
+  for (int j = 0; j < 4; ++j) {
+    const __m512i q = _mm512_add_epi8(span.q[j].v, _mm512_set1_epi8(Format::kOffset));
+    const int b = kSpanBlocks * i + 2 * j;
+    StoreWords(out->q[b][r], _mm512_castsi512_si256(q));
+    StoreWords(out->q[b + 1][r], _mm512_extracti64x4_epi64(q, 1));
+  }
+  _mm256_storeu_ps(out->scale[r] + kSpanBlocks * i, span.scale);
+  if constexpr (Format::kBias) _mm256_storeu_ps(out->bias[r] + kSpanBlocks * i, span.bias);
+  if constexpr (Format::kScalesOf16) {
+    _mm512_storeu_ps(out->scale_of_16[r] + 2 * kSpanBlocks * i,
+                     _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(span.scales)));
+  }
+  if constexpr (Format::kMinsOf16) {
+    StoreWords(out->mins[r] + 2 * kSpanBlocks * i, _mm256_cvtepi8_epi16(span.mins));
+  }
+}
+
+// Asks for the span that lies where the next 16 rows have theirs; it need not exist.
+template <class Format>
+static inline void PrefetchNextRows(const Row& row, int64_t row_bytes) {
+  const int64_t bytes = Format::At(row, 1).data - row.data;
+  const uintptr_t next = reinterpret_cast<uintptr_t>(row.data) + kTileRows * row_bytes;
+  for (int64_t line = 0; line < bytes; line += 64) {
+    _mm_prefetch(reinterpret_cast<const char*>(next + line), _MM_HINT_T1);
+  }
+}
+
+// Unpacks `spans` spans of 16 rows from span `first` on; `tail_blocks` is not 0 if the last of them
+// is incomplete.
+template <class Format>
+static inline void UnpackRows(const Matrix& w, int64_t begin, int64_t first, int spans,
+                              int64_t tail_blocks, WeightRows* out) {
+  for (int r = 0; r < kTileRows; ++r) {
+    const Row row = RowAt(w, begin + r);
+    for (int i = 0; i < spans; ++i) {
+      const Row at = Format::At(row, first + i);
+      if (i + 1 == spans && tail_blocks != 0) {
+        TailBytes bytes = {};
+        UnpackRow<Format>(Format::Tail(at, tail_blocks, &bytes), r, i, out);
+      } else {
+        PrefetchNextRows<Format>(at, w.row_bytes);
+        UnpackRow<Format>(at, r, i, out);
+      }
+    }
+  }
+}
+
+static inline void TransposeTokens(const int8_t* q8, const float* scales, const int16_t* sums,
+                                   int64_t q8_stride, int64_t stride, TokenSpan* out) {
+  TransposeRows(q8, q8_stride, kSpan / 16, out->q8);
+  TransposeRows(scales, stride, kSpanBlocks / 4, out->scale);
+  TransposeRows(sums, stride, kSpanBlocks / 4, out->sums);
+}
+
+// The first `blocks` blocks of a span of n <= 16 tokens that lie `stride` blocks apart; what is
+// missing becomes zeros.
+static inline void LayOutSpan(const Token& x, int64_t n, int64_t stride, int64_t blocks,
+                              TokenSpan* out) {
+  if (n == kTileTokens && blocks == kSpanBlocks) {
+    TransposeTokens(x.q8, x.scales, x.sums, 32 * stride, sizeof(float) * stride, out);
+    return;
+  }
+  TailToken copies[kTileTokens];
+  __builtin_memset(copies, 0, sizeof(copies));
+  for (int64_t t = 0; t < n; ++t) {
+    const Token from = {x.q8 + 32 * t * stride, x.scales + t * stride, x.sums + 2 * t * stride};
+    if (blocks == kSpanBlocks) {
+      CopyBlocks(from, kSpanBlocks, &copies[t]);  // of a size that the compiler knows
+    } else {
+      CopyBlocks(from, blocks, &copies[t]);
+    }
+  }
+  TransposeTokens(copies[0].q8, copies[0].scales, copies[0].sums, sizeof(copies[0]),
+                  sizeof(copies[0]), out);
+}
+
+}  // namespace flashmoe::amx

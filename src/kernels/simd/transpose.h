@@ -1,0 +1,24 @@
+// Rows of 32-bit values to columns. Included after an instruction set's vector.h.
+#pragma once
+
+#include <cstdint>
+
+namespace flashmoe::FM_ISA {
+
+static inline void StoreWords(void* to, __m256i v) {
+  _mm256_storeu_si256(static_cast<__m256i*>(to), v);
+}
+
+// Transposes `quads` groups of four 32-bit values from kLanes rows that lie `stride` bytes apart.
+static inline void TransposeRows(const void* rows, int64_t stride, int quads, void* columns) {
+  for (int i = 0; i < quads; ++i) {
+    const char* from = static_cast<const char*>(rows) + 16 * i;
+    Vec v[4];
+    for (int j = 0; j < 4; ++j) v[j] = LoadQuads(from + j * stride, 4 * stride);
+    TransposeQuads(v);
+    char* to = static_cast<char*>(columns) + 16 * i * kLanes;
+    for (int j = 0; j < 4; ++j) Store(reinterpret_cast<float*>(to) + j * kLanes, v[j]);
+  }
+}
+
+}  // namespace flashmoe::FM_ISA
