@@ -34,6 +34,9 @@ struct Activations {
   const int16_t* sums = nullptr;   // [n, cols / 16]: sums of q8
 };
 
+// Tokens first .. first + n of x.
+Activations SliceTokens(const Activations& x, int64_t first, int64_t n);
+
 enum class KvType : uint8_t { kF32, kF16 };
 
 // One query head over a cache of `length` positions of its key/value head.

@@ -9,10 +9,9 @@ namespace flashmoe {
 namespace {
 
 constexpr int64_t kQ8Block = 32;
-constexpr int64_t kSums = 2;  // of a block
-// Tokens that a block of rows is multiplied with before the next block: their quantised inputs stay
-// in the first-level caches while the rows pass.
-constexpr int64_t kTokenBlock = 32;
+constexpr int64_t kSums = 2;           // of a block
+constexpr int64_t kRowsTogether = 16;  // the most that kernels compute at once
+constexpr int64_t kManyTokens = 8;
 
 bool WantsQ8(const KernelTable& kernels, std::span<const DType> types) {
   return std::any_of(types.begin(), types.end(), [&](DType type) {
@@ -20,27 +19,7 @@ bool WantsQ8(const KernelTable& kernels, std::span<const DType> types) {
   });
 }
 
-void MultiplyRows(const KernelTable& kernels, const Activations& x, const Projection& p,
-                  int64_t begin, int64_t end) {
-  for (int64_t t = 0; t < x.n; t += kTokenBlock) {
-    const Activations slice = SliceTokens(x, t, std::min(kTokenBlock, x.n - t));
-    kernels.matmul(p.w, begin, end, slice, p.y + t * p.stride, p.stride);
-  }
-}
-
 }  // namespace
-
-Activations SliceTokens(const Activations& x, int64_t first, int64_t n) {
-  Activations slice = x;
-  slice.n = n;
-  if (x.f32 != nullptr) slice.f32 = x.f32 + first * x.cols;
-  if (x.q8 != nullptr) {
-    slice.q8 = x.q8 + first * x.cols;
-    slice.scales = x.scales + first * (x.cols / kQ8Block);
-    slice.sums = x.sums + first * (x.cols / kQ8Block) * kSums;
-  }
-  return slice;
-}
 
 ActivationBuffer::ActivationBuffer(int64_t n_max, int64_t cols_max, bool gathers)
     : f32_(gathers ? n_max * cols_max : 0),
@@ -121,15 +100,17 @@ void Project(const KernelTable& kernels, ThreadPool& pool, const Activations& x,
              std::span<const Projection> projections) {
   int64_t rows = 0;
   for (const Projection& p : projections) rows += p.w.rows;
-  // Small enough that no thread waits long for the last one, a multiple of what kernels unroll.
-  const int64_t share = rows / (pool.threads() * 8);
-  const int64_t grain = std::clamp<int64_t>(share / 8 * 8, 8, 64);
+  // Small enough that no thread waits long for the last one. Many tokens are laid out anew for each
+  // share of the rows.
+  const bool many = x.n >= kManyTokens;
+  const int64_t share = rows / (pool.threads() * (many ? 4 : 8)) / kRowsTogether * kRowsTogether;
+  const int64_t grain = std::clamp<int64_t>(share, kRowsTogether, many ? 256 : 64);
   pool.ParallelFor(rows, grain, [&](int64_t begin, int64_t end) {
     int64_t first = 0;  // of this projection's rows in the joint numbering
     for (const Projection& p : projections) {
       const int64_t from = std::max(begin, first) - first;
       const int64_t to = std::min(end, first + p.w.rows) - first;
-      if (from < to) MultiplyRows(kernels, x, p, from, to);
+      if (from < to) kernels.matmul(p.w, from, to, x, p.y, p.stride);
       first += p.w.rows;
     }
   });

@@ -19,9 +19,6 @@ struct Projection {
   int64_t stride = 0;
 };
 
-// Tokens first .. first + n of x.
-Activations SliceTokens(const Activations& x, int64_t first, int64_t n);
-
 // Inputs in every form that some weight type reads. Memory is taken once, for n_max rows of
 // cols_max; only buffers that gather hold floats of their own.
 class ActivationBuffer {

@@ -9,7 +9,7 @@
 
 namespace flashmoe::amx {
 
-constexpr int64_t kGroups = 4;       // of 16 tokens that share the unpacked weights
+constexpr int64_t kGroups = 8;       // of 16 tokens that share the unpacked weights
 constexpr int64_t kTokenSpans = 64;  // that are laid out at once: 320 KB
 
 using TileOfSums = int32_t[kTileRows][kTileTokens];

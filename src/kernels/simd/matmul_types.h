@@ -6,6 +6,10 @@
 
 namespace flashmoe::FM_ISA {
 
+// Tokens that all rows are multiplied with before the next tokens: their inputs stay in the
+// first-level caches while the rows pass.
+constexpr int64_t kTokenBlock = 32;
+
 // Null for types whose rows are dequantised.
 static MatmulFn IntegerMatmulOf(DType type) {
   constexpr MatmulFn (*kFamilies[])(DType) = {Matmul32, MatmulK, MatmulGrid, MatmulMlx};
@@ -35,7 +39,11 @@ static ActivationFormat FormatOf(DType type) {
 
 void Matmul(const Matrix& w, int64_t row_begin, int64_t row_end, const Activations& x, float* y,
             int64_t y_stride) {
-  MatmulOf(w.type)(w, row_begin, row_end, x, y, y_stride);
+  const MatmulFn matmul = MatmulOf(w.type);
+  for (int64_t t = 0; t < x.n; t += kTokenBlock) {
+    const int64_t n = x.n - t < kTokenBlock ? x.n - t : kTokenBlock;
+    matmul(w, row_begin, row_end, SliceTokens(x, t, n), y + t * y_stride, y_stride);
+  }
 }
 
 }  // namespace flashmoe::FM_ISA
