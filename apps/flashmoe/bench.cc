@@ -1,8 +1,9 @@
-// flashmoe bench: how fast a model runs, and where the time goes.
+// flashmoe bench: how fast a model runs, and where the time goes. Products alone: bench_kernels.cc.
 #include <fmt/format.h>
 
 #include <fstream>
 
+#include "apps/flashmoe/bench_kernels.h"
 #include "apps/flashmoe/bench_report.h"
 #include "apps/flashmoe/command_line.h"
 #include "base/units.h"
@@ -148,7 +149,13 @@ void AddBench(CLI::App& app, int& exit_code) {
   bench->add_flag("--json", flags->json, "Print one JSON object");
   bench->add_option("--html", flags->html, "Also write a page with plots")->type_name("FILE");
   bench->add_option("--csv", flags->csv, "Also write a row for each run")->type_name("FILE");
-  bench->callback([flags, &exit_code] {
+  AddBenchKernels(*bench, exit_code);
+  bench->footer(
+      "Examples:\n"
+      "  flashmoe bench -m Qwen3.5-35B-A3B-Q4_K_M.gguf --memory 4GiB,8GiB --html report.html\n"
+      "  flashmoe bench kernels --types q4_k,q8_0");
+  bench->callback([flags, bench, &exit_code] {
+    if (!bench->get_subcommands().empty()) return;  // which has done its work
     const Result<int> result = Bench(*flags);
     exit_code = result.has_value() ? *result : Report(result.error());
   });

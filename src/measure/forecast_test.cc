@@ -27,8 +27,8 @@ MachineSpeed Machine() {
   MachineSpeed machine;
   machine.disk = {2e9, "given"};
   machine.memory_bytes_per_s = 30e9;
-  machine.dense = machine.head = {{DType::kQ8_0, 28e9, {50e9, 200e9, 300e9}}};
-  machine.experts = {{DType::kQ4_0, 20e9, {40e9, 150e9, 250e9}}};
+  machine.dense = machine.head = {{DType::kQ8_0, 28e9, {4, 32, 256}, {50e9, 200e9, 300e9}}};
+  machine.experts = {{DType::kQ4_0, 20e9, {4, 32, 256}, {40e9, 150e9, 250e9}}};
   return machine;
 }
 

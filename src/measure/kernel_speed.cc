@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <vector>
+#include <numeric>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -17,6 +18,8 @@ constexpr uint64_t kSweepBytes = 256 << 20;  // more than caches hold
 constexpr int64_t kMatrixBytes = 64 << 20;   // of a larger matrix, so much is as fast
 constexpr int kSweeps = 4;
 constexpr double kManySeconds = 0.03;
+constexpr double kPeakSeconds = 0.1;
+constexpr int64_t kPeakRounds = 20000;  // a few milliseconds at most
 constexpr int32_t kMlxGroup = 64;
 
 // As many equal matrices as fit into `bytes`; of random weights, a few rows repeated.
@@ -79,29 +82,30 @@ double KernelSpeed::peak_products_per_s() const {
   return *std::max_element(products_per_s.begin(), products_per_s.end());
 }
 
-double KernelSpeed::ProductsPerSecond(double tokens) const {
-  if (tokens <= kTokens[0]) return products_per_s[0] * std::max(tokens, 1.0) / kTokens[0];
-  for (size_t i = 1; i < kTokens.size(); ++i) {
-    if (tokens > static_cast<double>(kTokens[i])) continue;
-    const double part = std::log(tokens / static_cast<double>(kTokens[i - 1])) /
-                        std::log(static_cast<double>(kTokens[i]) / kTokens[i - 1]);
+double KernelSpeed::ProductsPerSecond(double n) const {
+  const auto at = [&](size_t i) { return static_cast<double>(tokens[i]); };
+  if (n <= at(0)) return products_per_s[0] * std::max(n, 1.0) / at(0);
+  for (size_t i = 1; i < tokens.size(); ++i) {
+    if (n > at(i)) continue;
+    const double part = std::log(n / at(i - 1)) / std::log(at(i) / at(i - 1));
     return products_per_s[i - 1] + part * (products_per_s[i] - products_per_s[i - 1]);
   }
   return products_per_s.back();
 }
 
 Result<KernelSpeed> MeasureKernel(DType type, int64_t all_rows, int64_t cols,
-                                  const KernelTable& kernels, ThreadPool& pool) {
+                                  const KernelTable& kernels, ThreadPool& pool,
+                                  std::vector<int64_t> tokens) {
   const int64_t rows =
       std::min(all_rows, std::max<int64_t>(1, kMatrixBytes / RowBytes(type, cols)));
   FM_ASSIGN_OR_RETURN(
       const EqualMatrices weights,
       EqualMatrices::Make(type, rows, cols, std::min(kSweepBytes, AvailableMemory().bytes / 4)));
-  constexpr int64_t kMost = KernelSpeed::kTokens.back();
-  std::vector<float> x(static_cast<size_t>(kMost * cols)), y(static_cast<size_t>(kMost * rows));
+  const int64_t most = tokens.back();
+  std::vector<float> x(static_cast<size_t>(most * cols)), y(static_cast<size_t>(most * rows));
   Random random(2);
   for (float& value : x) value = static_cast<float>(random.Normal());
-  ActivationBuffer buffer(kMost, cols, /*gathers=*/false);
+  ActivationBuffer buffer(most, cols, /*gathers=*/false);
   const std::array types = {type};
   const auto multiply = [&](int64_t matrix, const Activations& inputs) {
     const std::array projection = {Projection{weights.At(matrix), y.data(), rows}};
@@ -110,6 +114,7 @@ Result<KernelSpeed> MeasureKernel(DType type, int64_t all_rows, int64_t cols,
 
   KernelSpeed speed;
   speed.type = type;
+  speed.tokens = std::move(tokens);
   const Activations& one = buffer.Set(kernels, pool, x.data(), 1, cols, types);
   double best_s = 1e9;
   for (int sweep = 0; sweep < kSweeps; ++sweep) {
@@ -119,8 +124,7 @@ Result<KernelSpeed> MeasureKernel(DType type, int64_t all_rows, int64_t cols,
   }
   speed.bytes_per_s = static_cast<double>(weights.count() * weights.matrix_bytes()) / best_s;
 
-  for (size_t i = 0; i < KernelSpeed::kTokens.size(); ++i) {
-    const int64_t n = KernelSpeed::kTokens[i];
+  for (const int64_t n : speed.tokens) {
     const Activations& inputs = buffer.Set(kernels, pool, x.data(), n, cols, types);
     best_s = 1e9;
     const double begin_s = NowSeconds();
@@ -129,9 +133,27 @@ Result<KernelSpeed> MeasureKernel(DType type, int64_t all_rows, int64_t cols,
       multiply(round % weights.count(), inputs);
       best_s = std::min(best_s, NowSeconds() - start_s);
     }
-    speed.products_per_s[i] = static_cast<double>(n * rows * cols) / best_s;
+    speed.products_per_s.push_back(static_cast<double>(n * rows * cols) / best_s);
   }
   return speed;
+}
+
+double MeasurePeak(const PeakLoop& loop, ThreadPool& pool) {
+  if (loop.run == nullptr) return 0;
+  const int64_t threads = pool.threads();
+  std::vector<int64_t> done(static_cast<size_t>(threads));
+  double best = 0;
+  const double begin_s = NowSeconds();
+  while (NowSeconds() - begin_s < kPeakSeconds) {
+    const double start_s = NowSeconds();
+    pool.ParallelFor(threads, 1, [&](int64_t i, int64_t) {
+      done[static_cast<size_t>(i)] = loop.run(kPeakRounds);
+    });
+    const auto products =
+        static_cast<double>(std::accumulate(done.begin(), done.end(), int64_t{0}));
+    best = std::max(best, products / (NowSeconds() - start_s));
+  }
+  return best;
 }
 
 }  // namespace flashmoe

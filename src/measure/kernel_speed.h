@@ -2,12 +2,13 @@
 // the engine's own way of spreading them over threads.
 #pragma once
 
-#include <array>
 #include <cstdint>
+#include <vector>
 
 #include "base/status.h"
 #include "base/thread_pool.h"
 #include "kernels/kernels.h"
+#include "kernels/peak.h"
 
 namespace flashmoe {
 
@@ -15,18 +16,22 @@ struct KernelSpeed {
   DType type = DType::kF32;
   // One token: bytes of weights a second, from matrices that no cache holds.
   double bytes_per_s = 0;
-  // Many tokens at once: multiplications a second, by how many.
-  static constexpr std::array<int64_t, 3> kTokens = {4, 32, 256};
-  std::array<double, 3> products_per_s = {};
+  // Many tokens at once: multiplications a second for each of these numbers of tokens.
+  std::vector<int64_t> tokens = {4, 32, 256};
+  std::vector<double> products_per_s;
 
   double peak_products_per_s() const;
   // For so many tokens, between the measured ones; below the first as much less as tokens are.
-  double ProductsPerSecond(double tokens) const;
+  double ProductsPerSecond(double n) const;
 };
 
 // REQUIRES: a type of weights, cols of whole blocks of it and of 32. Takes a fraction of a second
-// and at most a quarter of the memory that can be had.
+// and at most a quarter of the memory that can be had. `tokens` rise.
 Result<KernelSpeed> MeasureKernel(DType type, int64_t rows, int64_t cols,
-                                  const KernelTable& kernels, ThreadPool& pool);
+                                  const KernelTable& kernels, ThreadPool& pool,
+                                  std::vector<int64_t> tokens = KernelSpeed().tokens);
+
+// Multiplications a second of the loop on all threads; 0 if there is no loop.
+double MeasurePeak(const PeakLoop& loop, ThreadPool& pool);
 
 }  // namespace flashmoe

@@ -20,6 +20,7 @@ TEST(MachineTest, KernelsOfEveryKindOfTypeAreTimed) {
     EXPECT_EQ(speed->type, type);
     EXPECT_GT(speed->bytes_per_s, 1e7);
     EXPECT_LT(speed->bytes_per_s, 1e13);
+    ASSERT_EQ(speed->products_per_s.size(), speed->tokens.size());
     for (const double products : speed->products_per_s) EXPECT_GT(products, 1e7);
   }
 }

@@ -1,4 +1,4 @@
-// flashmoe bench and plan.
+// flashmoe bench, bench kernels and plan.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -152,6 +152,51 @@ TEST(PlanTest, WhatCannotBeIsRefused) {
       ExpectRefusal(RunFlashmoe({"plan", "--geometry", "qwen3.5-35b-a3b", "--layers", "41"})),
       HasSubstr("40 layers"));
   EXPECT_EQ(RunFlashmoe({"plan", "--geometry", "qwen3-30b-a3b", "--disk-gbps", "0"}).exit_code, 2);
+}
+
+TEST(BenchTest, KernelsStandBesideMemoryAndPeaks) {
+  const json j = ExpectJson(RunFlashmoe(
+      {"bench", "kernels", "--types", "q4_k,mlx4,bf16", "--tokens", "32,2", "-t", "1", "--json"}));
+  EXPECT_EQ(j["threads"], 1);
+  EXPECT_GT(j["memory_read_gbps"], 0);
+  EXPECT_GT(j["memory_copy_gbps"], 0);
+  const bool peaks = j["kernels"] != "scalar";
+  EXPECT_EQ(j["integer_peak"].is_object(), peaks);
+  EXPECT_EQ(j["float_peak"].is_object(), peaks);
+  ASSERT_EQ(j["types"].size(), 3u);
+  for (const auto& [name, type] : j["types"].items()) {
+    SCOPED_TRACE(name);
+    EXPECT_GT(type["one_token_gbps"], 0);
+    EXPECT_GT(type["read_share"], 0);
+    ASSERT_EQ(type["many_tokens"].size(), 2u);
+    EXPECT_EQ(type["many_tokens"][0]["tokens"], 2);
+    EXPECT_EQ(type["many_tokens"][1]["tokens"], 32);
+    for (const json& many : type["many_tokens"]) {
+      EXPECT_GT(many["gmacs"], 0);
+      if (peaks) {
+        EXPECT_LT(many["peak_share"], 1.5);
+      }
+    }
+  }
+}
+
+TEST(BenchTest, KernelsAsATable) {
+  const ProcessResult r = RunFlashmoe(
+      {"bench", "kernels", "--isa", "scalar", "--types", "q8_0", "--tokens", "4", "-t", "1"});
+  ASSERT_EQ(r.exit_code, 0) << r.err;
+  for (const char* part : {"scalar, 1 thread; memory reads", "GB/s", "of reads", "Q8_0"}) {
+    EXPECT_THAT(r.out, HasSubstr(part));
+  }
+  EXPECT_THAT(r.out, testing::Not(HasSubstr("peak")));
+}
+
+TEST(BenchTest, KernelsRefuseWhatIsNoTypeOfWeights) {
+  for (const char* type : {"i32", "q9_k"}) {
+    const ProcessResult r = RunFlashmoe({"bench", "kernels", "--types", type});
+    EXPECT_EQ(r.exit_code, 1);
+    EXPECT_THAT(r.err, HasSubstr(type));
+  }
+  EXPECT_EQ(RunFlashmoe({"bench", "kernels", "--tokens", "0"}).exit_code, 2);
 }
 
 }  // namespace

@@ -19,6 +19,9 @@ MatmulFn Matmul32(DType type);
 MatmulFn MatmulK(DType type);
 MatmulFn MatmulGrid(DType type);
 MatmulFn MatmulMlx(DType type);
+// See peak.h.
+int64_t MultiplyIntegers(int64_t rounds);
+int64_t MultiplyFloats(int64_t rounds);
 }  // namespace avx2
 
 namespace avx512 {
@@ -31,6 +34,9 @@ MatmulFn Matmul32(DType type);
 MatmulFn MatmulK(DType type);
 MatmulFn MatmulGrid(DType type);
 MatmulFn MatmulMlx(DType type);
+// See peak.h.
+int64_t MultiplyIntegers(int64_t rounds);
+int64_t MultiplyFloats(int64_t rounds);
 }  // namespace avx512
 
 // Only what differs from avx512. The products ask for many tokens and whole tiles of 16 rows.
@@ -40,6 +46,8 @@ MatmulFn Matmul32(DType type);
 MatmulFn MatmulK(DType type);
 MatmulFn MatmulGrid(DType type);
 MatmulFn MatmulMlx(DType type);
+// See peak.h.
+int64_t MultiplyIntegers(int64_t rounds);
 }  // namespace amx
 
 }  // namespace flashmoe
