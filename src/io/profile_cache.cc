@@ -112,7 +112,8 @@ std::optional<DeviceProfile> ProfileCache::Find() const {
     return std::nullopt;
   }
   const time_t age = std::time(nullptr) - info.st_mtime;
-  if (age < 0 || age > kKeepSeconds || info.st_size > kFileBytesMax) return std::nullopt;
+  // Clocks of files and of programs may differ by a tick.
+  if (age < -1 || age > kKeepSeconds || info.st_size > kFileBytesMax) return std::nullopt;
   std::ifstream file(path_, std::ios::binary);
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   return file.bad() ? std::nullopt : Parse(key_, text);

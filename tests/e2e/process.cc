@@ -40,8 +40,10 @@ Pair PipeToChild() {
   return {ends[1], ends[0]};
 }
 
+int OpenTerminal() { return posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC); }
+
 Pair Terminal() {
-  const int ours = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+  const int ours = OpenTerminal();
   EXPECT_GE(ours, 0);
   EXPECT_EQ(grantpt(ours), 0);
   EXPECT_EQ(unlockpt(ours), 0);
@@ -89,6 +91,13 @@ bool ForbidIoUring() {
 }
 
 }  // namespace
+
+bool HasTerminals() {
+  int terminal = OpenTerminal();
+  const bool opened = terminal >= 0;
+  if (opened) Close(terminal);
+  return opened;
+}
 
 Process::Process(const std::vector<std::string>& arguments, const ProcessOptions& options)
     : began_(NowSeconds()), seconds_max_(options.seconds_max), input_(options.input) {

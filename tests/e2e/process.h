@@ -8,17 +8,22 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/sanitized.h"
+
 namespace flashmoe::e2e {
 
 struct ProcessOptions {
-  std::string input = "";         // on standard input, which is then closed
-  bool err_terminal = false;      // standard error is a terminal, not a pipe
-  std::string out_path = "";      // standard output goes to this file and not to a pipe, if set
-  double seconds_max = 120;       // then it is killed
+  std::string input = "";     // on standard input, which is then closed
+  bool err_terminal = false;  // standard error is a terminal, not a pipe
+  std::string out_path = "";  // standard output goes to this file and not to a pipe, if set
+  double seconds_max = kSanitized ? 1200 : 120;  // then it is killed
   std::string cgroup_tasks = "";  // the child joins the control group of this file, if set
   bool io_uring = true;           // false: the system refuses it, as containers do
   bool low_lock_limit = false;    // the child may lock 64 KiB of memory
 };
+
+// Whether err_terminal is possible: some containers have no pseudo-terminals.
+bool HasTerminals();
 
 struct ProcessResult {
   int exit_code = -1;  // -1: ended by a signal
