@@ -54,10 +54,9 @@ function theirs(tokens, batch) {
   const {output, read} = run(perplexity, [
     "--model", model, "--file", text, "--ctx-size", tokens, "--chunks", 1, "--batch-size", batch,
     "--ubatch-size", batch, "--no-repack", "--threads", threads, "--no-warmup"]);
-  // Batches of one are counted as "eval", larger ones as "prompt eval".
-  const times = [...output.matchAll(/eval time =\s*([\d.]+) ms/g)].map((match) => Number(match[1]));
-  if (times.length === 0) throw new Error(`no timing in the output of ${perplexity}`);
-  return {speed: 1000 * tokens / times.reduce((a, b) => a + b), bytes: read / tokens};
+  const found = /([\d.]+) seconds per pass/.exec(output);
+  if (found === null) throw new Error(`no timing in the output of ${perplexity}`);
+  return {speed: tokens / found[1], bytes: read / tokens};
 }
 
 const sorted = (values) => [...values].sort((a, b) => a - b);
