@@ -14,7 +14,7 @@ namespace {
 
 MachineOptions Given() {
   MachineOptions machine;
-  machine.disk_bytes_per_s = 2e9;
+  machine.disk_bytes_per_s = 0.2e9;  // slower than any arithmetic
   machine.memory_bytes_per_s = 30e9;
   return machine;
 }
@@ -91,7 +91,7 @@ TEST(OutlookTest, SaysWhatWouldHelp) {
   ASSERT_TRUE(outlook.has_value()) << outlook.error().ToString();
   EXPECT_EQ(outlook->facts.experts_per_token, 10);
   EXPECT_LE(outlook->memory.total(), 24'000'000'000u);
-  EXPECT_GT(outlook->decode.wait_s, outlook->decode.compute_s) << "2 GB/s hold it back";
+  EXPECT_GT(outlook->decode.wait_s, outlook->decode.compute_s) << "the disk holds it back";
   ASSERT_GE(outlook->remedies.size(), 3u);
   double before = outlook->remedies.front().tokens_per_s;
   for (const Remedy& remedy : outlook->remedies) {
