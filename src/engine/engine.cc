@@ -38,7 +38,8 @@ Result<Opened> ReadGeometry(const ModelFile& file, int experts_per_token) {
   return opened;
 }
 
-PlanInputs MakeInputs(const Opened& opened, const EngineOptions& options, KvType kv, int threads) {
+PlanInputs MakeInputs(const Opened& opened, const EngineOptions& options,
+                      const KernelTable& kernels, KvType kv, int threads) {
   const ModelConfig& c = opened.config;
   const int k = opened.experts_per_token;
   const StateShape shape = Model::Shape(c, 0, kv);
@@ -55,7 +56,8 @@ PlanInputs MakeInputs(const Opened& opened, const EngineOptions& options, KvType
   in.dense = Weights::ResidentBytes(opened.map);
   in.state_fixed = shape.fixed_bytes();
   in.state_per_position = shape.bytes_per_position();
-  in.scratch_fixed = scratch(0, 0) + uint64_t(c.vocab_rows) * 3 * sizeof(float);
+  in.scratch_fixed = scratch(0, 0) + uint64_t(c.vocab_rows) * 3 * sizeof(float) +
+                     uint64_t(threads) * kernels.stack_bytes;
   // Beyond a block, only what every token of a chunk keeps grows.
   const int64_t block = Workspace::BlockTokens(std::numeric_limits<int64_t>::max());
   in.scratch_per_token = scratch(block + 1, 0) - scratch(block, 0);
@@ -146,7 +148,7 @@ Result<Prepared> Prepare(ModelFile& file, const EngineOptions& options) {
   ReleaseUnusedMemory();
   p.kv = options.kv.value_or(p.kernels == &ScalarKernels() ? KvType::kF32 : KvType::kF16);
   p.threads = options.threads > 0 ? options.threads : AvailableCpus();
-  p.inputs = MakeInputs(p.opened, options, p.kv, p.threads);
+  p.inputs = MakeInputs(p.opened, options, *p.kernels, p.kv, p.threads);
   FM_ASSIGN_OR_RETURN(p.memory, MakePlan(p.inputs));
   return p;
 }

@@ -26,12 +26,12 @@ enum class ActivationFormat : uint8_t {
 
 // n rows of inputs. Only the fields of the format that the weight's type asks for are read.
 struct Activations {
-  int64_t n = 0;     // tokens
-  int64_t cols = 0;  // elements of a row; kQ8 requires cols % 32 == 0
-  const float* f32 = nullptr;      // [n, cols]
-  const int8_t* q8 = nullptr;      // [n, cols]
-  const float* scales = nullptr;   // [n, cols / 32]: x = scale * q8
-  const int16_t* sums = nullptr;   // [n, cols / 16]: sums of q8
+  int64_t n = 0;                  // tokens
+  int64_t cols = 0;               // elements of a row; kQ8 requires cols % 32 == 0
+  const float* f32 = nullptr;     // [n, cols]
+  const int8_t* q8 = nullptr;     // [n, cols]
+  const float* scales = nullptr;  // [n, cols / 32]: x = scale * q8
+  const int16_t* sums = nullptr;  // [n, cols / 16]: sums of q8
 };
 
 // Tokens first .. first + n of x.
@@ -41,50 +41,50 @@ enum class KvType : uint8_t { kF32, kF16 };
 
 // One query head over a cache of `length` positions of its key/value head.
 struct AttentionHead {
-  const float* q = nullptr;        // [head_dim]
-  const std::byte* k = nullptr;    // position p at k + p * stride_bytes, [head_dim] of kv_type
-  const std::byte* v = nullptr;    // likewise
+  const float* q = nullptr;      // [head_dim]
+  const std::byte* k = nullptr;  // position p at k + p * stride_bytes, [head_dim] of kv_type
+  const std::byte* v = nullptr;  // likewise
   KvType kv_type = KvType::kF16;
   int64_t stride_bytes = 0;
-  int64_t length = 0;              // positions attended to, >= 1
-  int64_t head_dim = 0;            // multiple of 8
-  float scale = 1.0f;              // 1 / sqrt(head_dim)
-  float* scores = nullptr;         // scratch, [length]
-  float* out = nullptr;            // [head_dim]
+  int64_t length = 0;       // positions attended to, >= 1
+  int64_t head_dim = 0;     // multiple of 8
+  float scale = 1.0f;       // 1 / sqrt(head_dim)
+  float* scores = nullptr;  // scratch, [length]
+  float* out = nullptr;     // [head_dim]
 };
 
 // One step of the gated delta rule for one value head (Yang et al. 2024, arXiv:2412.06464):
 //   S <- e^g S;  d = beta (v - S k);  S <- S + d k^T;  o = S q
 // with the state stored transposed, so that row j holds what value element j remembers.
 struct DeltaStep {
-  float* state = nullptr;          // [value_dim, key_dim]
-  const float* q = nullptr;        // [key_dim], l2-normalised, times key_dim^-1/2
-  const float* k = nullptr;        // [key_dim], l2-normalised
-  const float* v = nullptr;        // [value_dim]
-  float decay = 1.0f;              // e^g
+  float* state = nullptr;    // [value_dim, key_dim]
+  const float* q = nullptr;  // [key_dim], l2-normalised, times key_dim^-1/2
+  const float* k = nullptr;  // [key_dim], l2-normalised
+  const float* v = nullptr;  // [value_dim]
+  float decay = 1.0f;        // e^g
   float beta = 1.0f;
   int64_t key_dim = 0;
   int64_t value_dim = 0;
-  float* out = nullptr;            // [value_dim]
+  float* out = nullptr;  // [value_dim]
 };
 
 // The same rule for up to kDeltaChunk tokens of one head at once. Strides are in floats between
 // tokens; g is the logarithm of the decay (<= 0). `scratch` holds DeltaChunkScratch() floats.
 inline constexpr int64_t kDeltaChunk = 64;
 struct DeltaChunk {
-  float* state = nullptr;          // [value_dim, key_dim]
-  const float* q = nullptr;        // [tokens, key_dim]
-  const float* k = nullptr;        // [tokens, key_dim]
-  const float* v = nullptr;        // [tokens, value_dim]
+  float* state = nullptr;    // [value_dim, key_dim]
+  const float* q = nullptr;  // [tokens, key_dim]
+  const float* k = nullptr;  // [tokens, key_dim]
+  const float* v = nullptr;  // [tokens, value_dim]
   int64_t qk_stride = 0;
   int64_t v_stride = 0;
-  const float* g = nullptr;        // [tokens], stride gate_stride
-  const float* beta = nullptr;     // [tokens], stride gate_stride
+  const float* g = nullptr;     // [tokens], stride gate_stride
+  const float* beta = nullptr;  // [tokens], stride gate_stride
   int64_t gate_stride = 0;
   int64_t tokens = 0;
   int64_t key_dim = 0;
   int64_t value_dim = 0;
-  float* out = nullptr;            // [tokens, value_dim]
+  float* out = nullptr;  // [tokens, value_dim]
   int64_t out_stride = 0;
   float* scratch = nullptr;
 };
@@ -93,7 +93,8 @@ constexpr int64_t DeltaChunkScratch(int64_t key_dim, int64_t value_dim) {
 }
 
 struct KernelTable {
-  std::string_view name;  // "scalar", "avx2", "avx512", "amx"
+  std::string_view name;     // "scalar", "avx2", "avx512", "amx"
+  uint64_t stack_bytes = 0;  // that products touch on each thread, beyond some pages
 
   // What matmul reads for weights of this type; quantisable types need cols % 32 == 0.
   ActivationFormat (*activation_format)(DType type);
@@ -128,8 +129,7 @@ struct KernelTable {
 
   // u[c] = silu(sum over j of weight[c, j] * window[j][c]) for c in [0, channels): a causal
   // depthwise convolution of 4 taps; window[3] is the current token.
-  void (*conv4_silu)(const float* weight, const float* const window[4], int64_t channels,
-                     float* u);
+  void (*conv4_silu)(const float* weight, const float* const window[4], int64_t channels, float* u);
 
   // Rotates pairs (i, i + half) of x [2 * half ..] by angles whose cosines and sines are given.
   void (*rope)(float* x, const float* cosines, const float* sines, int64_t half);

@@ -34,6 +34,7 @@ void Matmul(const Matrix& w, int64_t row_begin, int64_t row_end, const Activatio
 void AddMatmul(KernelTable& table) {
   avx512::AddMatmul(table);
   table.matmul = Matmul;
+  table.stack_bytes = kStackBytes;
 }
 
 }  // namespace flashmoe::amx

@@ -14,6 +14,9 @@ constexpr int64_t kTokenSpans = 64;  // that are laid out at once: 320 KB
 
 using TileOfSums = int32_t[kTileRows][kTileTokens];
 using Accumulator = float[kTileRows][kTileTokens];  // one of eight, as in AddSpan
+static_assert(kTokenSpans * sizeof(TokenSpan) + sizeof(WeightRows) +
+                  kGroups * kSpanBlocks * sizeof(Accumulator) + (8 << 10) <=
+              kStackBytes);
 
 // Rows and 16 tokens over the spans that are unpacked, and where their tiles are stored: as few as
 // keep the tile unit busy, so that loads and stores do not meet in the low bits of addresses.

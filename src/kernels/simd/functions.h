@@ -41,6 +41,7 @@ int64_t MultiplyFloats(int64_t rounds);
 
 // Only what differs from avx512. The products ask for many tokens and whole tiles of 16 rows.
 namespace amx {
+constexpr uint64_t kStackBytes = 448 << 10;
 void AddMatmul(KernelTable& table);
 MatmulFn Matmul32(DType type);
 MatmulFn MatmulK(DType type);
