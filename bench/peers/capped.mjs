@@ -4,6 +4,7 @@
 import {spawnSync} from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
+import {median, show} from "./statistics.mjs";
 
 const [build, perplexity, model, text, group, ...rest] = process.argv.slice(2);
 const [roundsText, decodeText, promptsText, threadsText] =
@@ -58,16 +59,6 @@ function theirs(tokens, batch) {
   if (found === null) throw new Error(`no timing in the output of ${perplexity}`);
   return {speed: tokens / found[1], bytes: read / tokens};
 }
-
-const sorted = (values) => [...values].sort((a, b) => a - b);
-const median = (values) => {
-  const s = sorted(values), half = s.length >> 1;
-  return s.length % 2 ? s[half] : (s[half - 1] + s[half]) / 2;
-};
-const show = (values, digits = 2) => {
-  const s = sorted(values);
-  return `${median(s).toFixed(digits)} (${s[0].toFixed(digits)} to ${s.at(-1).toFixed(digits)})`;
-};
 
 const cases = [
   ...(decode > 0 ? [[`decode of ${decode}`, oursDecode, () => theirs(decode, 1)]] : []),

@@ -2,6 +2,7 @@
 // node compare.mjs BUILD_DIR PACKAGES_DIR MODEL.gguf TOKENS.json [ROUNDS [PROMPT [DECODE [THREADS]]]]
 import {execFileSync} from "node:child_process";
 import path from "node:path";
+import {show} from "./statistics.mjs";
 
 const [build, packages, model, tokens, ...counts] = process.argv.slice(2);
 const [rounds, prompt, decode, threads] = [5, 512, 128, 2].map((d, i) => Number(counts[i] ?? d));
@@ -26,16 +27,6 @@ function ours() {
 }
 const theirs = () => run(process.execPath, [
   path.join(import.meta.dirname, "resident.mjs"), packages, model, tokens, prompt, decode, threads]);
-
-const sorted = (values) => [...values].sort((a, b) => a - b);
-const median = (values) => {
-  const s = sorted(values), half = s.length >> 1;
-  return s.length % 2 ? s[half] : (s[half - 1] + s[half]) / 2;
-};
-const show = (values, digits = 2) => {
-  const s = sorted(values);
-  return `${median(s).toFixed(digits)} (${s[0].toFixed(digits)} to ${s.at(-1).toFixed(digits)})`;
-};
 
 const pairs = [];
 for (let round = 0; round < rounds; ++round) {
