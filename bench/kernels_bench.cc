@@ -111,20 +111,35 @@ void DeltaChunks(benchmark::State& state, const KernelTable* table, bool steps) 
   state.SetItemsProcessed(state.iterations() * kDeltaChunk);
 }
 
-void AttendF16(benchmark::State& state, const KernelTable* table) {
+// A block of eight heads; of one token while decoding, of 16 in a prompt.
+void AttendF16(benchmark::State& state, const KernelTable* table, int64_t tokens) {
   Random random(4);
-  constexpr int64_t kDim = 256, kLength = 4096;
-  std::vector<float> q = testing::RandomFloats(random, kDim), scores(kLength), out(kDim);
+  constexpr int64_t kDim = 256, kLength = 4096, kHeads = 8;
+  const std::vector<float> q = testing::RandomFloats(random, tokens * kHeads * kDim);
+  std::vector<float> scratch(static_cast<size_t>(AttentionScratch(kDim, kLength))), out(q.size());
   const std::vector<std::byte> kv(static_cast<size_t>(4 * kDim * kLength), std::byte{0x30});
-  AttentionHead head = {q.data(),     kv.data(), kv.data() + 2 * kDim * kLength,
-                        KvType::kF16, 2 * kDim,  kLength,
-                        kDim,         0.06f,     scores.data(),
-                        out.data()};
+  AttentionBlock block;
+  block.q = q.data();
+  block.q_token_stride = block.out_token_stride = kHeads * kDim;
+  block.q_head_stride = block.out_head_stride = kDim;
+  block.k = kv.data();
+  block.v = kv.data() + 2 * kDim * kLength;
+  block.stride_bytes = 2 * kDim;
+  block.tokens = tokens;
+  block.heads = kHeads;
+  block.length = kLength - tokens + 1;
+  block.head_dim = kDim;
+  block.scale = 0.06f;
+  block.scratch = scratch.data();
+  block.out = out.data();
   for (auto _ : state) {
-    table->attention(head);
+    table->attention(block);
     benchmark::ClobberMemory();
   }
-  state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(kv.size()));
+  // Two multiplications and additions of a query with each position.
+  state.counters["operations/s"] =
+      benchmark::Counter(static_cast<double>(4 * kDim * kLength * kHeads * tokens),
+                         benchmark::Counter::kIsIterationInvariantRate);
 }
 
 void RegisterAll() {
@@ -145,7 +160,8 @@ void RegisterAll() {
     const auto name = [&](const char* what) { return fmt::format("{}/{}", table->name, what); };
     benchmark::RegisterBenchmark(name("delta_step").c_str(), DeltaChunks, table, true);
     benchmark::RegisterBenchmark(name("delta_chunk").c_str(), DeltaChunks, table, false);
-    benchmark::RegisterBenchmark(name("attention_f16").c_str(), AttendF16, table);
+    benchmark::RegisterBenchmark(name("attention_f16").c_str(), AttendF16, table, 1);
+    benchmark::RegisterBenchmark(name("attention_f16_16").c_str(), AttendF16, table, 16);
   }
 }
 

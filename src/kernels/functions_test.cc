@@ -212,36 +212,105 @@ TEST(FastFunctions, RopeAndStore) {
   }
 }
 
+// Queries and a cache with gaps between all that can have them, each ending at a guarded page.
+struct AttentionInputs {
+  AttentionInputs(Random& random, KvType type, int64_t dim, int64_t tokens, int64_t heads,
+                  int64_t length)
+      : q(RandomFloats(random, tokens * heads * (dim + 4) - 4)) {
+    const int64_t element = type == KvType::kF32 ? 4 : 2;
+    block.kv_type = type;
+    block.stride_bytes = (dim + 8) * element;
+    const int64_t positions = length + tokens - 1;
+    const int64_t bytes = (positions - 1) * block.stride_bytes + dim * element;
+    k = Guarded<std::byte>(bytes);
+    v = Guarded<std::byte>(bytes);
+    for (int64_t p = 0; p < positions; ++p) {
+      for (const auto* cache : {&k, &v}) {
+        const std::vector<float> x = RandomFloats(random, dim);
+        ScalarKernels().store_kv(x.data(), dim, type, cache->data() + p * block.stride_bytes);
+      }
+    }
+    block.q = q.data();
+    block.q_head_stride = dim + 4;
+    block.q_token_stride = heads * block.q_head_stride;
+    block.k = k.data();
+    block.v = v.data();
+    block.tokens = tokens;
+    block.heads = heads;
+    block.length = length;
+    block.head_dim = dim;
+    block.scale = 1.0f / std::sqrt(static_cast<float>(dim));
+    block.out_head_stride = dim;
+    block.out_token_stride = heads * dim;
+  }
+
+  void Run(const KernelTable& table, AttentionBlock part, float* out) const {
+    const int64_t longest = part.length + part.tokens - 1;
+    Guarded<float> scratch(AttentionScratch(part.head_dim, longest));
+    for (float& x : scratch.view()) x = std::nanf("");
+    part.scratch = scratch.data();
+    part.out = out;
+    table.attention(part);
+  }
+
+  Guarded<float> q;
+  Guarded<std::byte> k, v;
+  AttentionBlock block;
+};
+
 TEST(FastAttention, MatchesTheScalarTable) {
   Random random(7);
+  const struct { int64_t tokens, heads; } kShapes[] = {{1, 1}, {1, 8}, {3, 13}, {16, 8}, {128, 1}};
   for (const KvType type : {KvType::kF32, KvType::kF16}) {
     for (const int64_t dim : {8, 24, 48, 64, 96, 128, 256}) {
-      for (const int64_t length : {1, 2, 3, 5, 67}) {
-        const int64_t element = type == KvType::kF32 ? 4 : 2;
-        const int64_t stride = (dim + 8) * element;
-        const int64_t bytes = (length - 1) * stride + dim * element;
-        const Guarded<std::byte> k(bytes), v(bytes);
-        for (int64_t p = 0; p < length; ++p) {
-          for (const auto* cache : {&k, &v}) {
-            const std::vector<float> x = RandomFloats(random, dim);
-            ScalarKernels().store_kv(x.data(), dim, type, cache->data() + p * stride);
-          }
+      for (const int64_t length : {1, 2, 31, 32, 33, 67, 200}) {
+        for (const auto& [tokens, heads] : kShapes) {
+          SCOPED_TRACE(::testing::Message() << "dim " << dim << ", length " << length << ", "
+                                            << tokens << " tokens, " << heads << " heads");
+          const AttentionInputs inputs(random, type, dim, tokens, heads, length);
+          CompareInPlace(std::vector<float>(static_cast<size_t>(tokens * heads * dim)), 1e-5, 1e-5,
+                         [&](const KernelTable& table, auto& out) {
+                           inputs.Run(table, inputs.block, out.data());
+                         });
         }
-        const Guarded<float> q(RandomFloats(random, dim));
-        std::vector<float> scores(static_cast<size_t>(length));
-        CompareInPlace(std::vector<float>(static_cast<size_t>(dim)), 1e-5, 1e-5,
-                       [&](const KernelTable& table, auto& out) {
-                         AttentionHead head = {q.data(), k.data(),
-                                               v.data(), type,
-                                               stride,   length,
-                                               dim,      1.0f / std::sqrt(static_cast<float>(dim))};
-                         head.scores = scores.data();
-                         head.out = out.data();
-                         table.attention(head);
-                       });
       }
     }
   }
+}
+
+TEST(FastAttention, DoesNotDependOnWhoElseIsInTheBlock) {
+  Random random(8);
+  constexpr int64_t kDim = 72, kTokens = 9, kHeads = 13;
+  for (const int64_t length : {1, 30, 64, 99}) {
+    const AttentionInputs inputs(random, KvType::kF16, kDim, kTokens, kHeads, length);
+    for (const KernelTable* table : AvailableKernels()) {
+      std::vector<float> together(kTokens * kHeads * kDim);
+      inputs.Run(*table, inputs.block, together.data());
+      for (int64_t t = 0; t < kTokens; ++t) {
+        for (int64_t h = 0; h < kHeads; ++h) {
+          AttentionBlock alone = inputs.block;
+          alone.q += t * alone.q_token_stride + h * alone.q_head_stride;
+          alone.tokens = alone.heads = 1;
+          alone.length += t;
+          std::vector<float> out(kDim);
+          inputs.Run(*table, alone, out.data());
+          ASSERT_EQ(
+              std::memcmp(out.data(), At(together, (t * kHeads + h) * kDim), kDim * sizeof(float)),
+              0)
+              << table->name << ", length " << length << ", token " << t << ", head " << h;
+        }
+      }
+    }
+  }
+}
+
+TEST(FastAttention, SurvivesScoresOfAnySize) {
+  Random random(9);
+  AttentionInputs inputs(random, KvType::kF32, 32, 2, 4, 100);
+  for (float& x : inputs.q.view()) x *= 3000.0f;
+  CompareInPlace(
+      std::vector<float>(2 * 4 * 32), 1e-4, 1e-4,
+      [&](const KernelTable& table, auto& out) { inputs.Run(table, inputs.block, out.data()); });
 }
 
 // Inputs of the delta rule as a model makes them.

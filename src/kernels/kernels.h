@@ -39,19 +39,33 @@ Activations SliceTokens(const Activations& x, int64_t first, int64_t n);
 
 enum class KvType : uint8_t { kF32, kF16 };
 
-// One query head over a cache of `length` positions of its key/value head.
-struct AttentionHead {
-  const float* q = nullptr;      // [head_dim]
+// Queries that share the cache of one key/value head: `heads` query heads of each of `tokens`
+// consecutive tokens. Strides of q and out are in floats.
+inline constexpr int64_t kAttentionRows = 128;
+struct AttentionBlock {
+  const float* q = nullptr;  // [tokens, heads, head_dim]
+  int64_t q_token_stride = 0;
+  int64_t q_head_stride = 0;
   const std::byte* k = nullptr;  // position p at k + p * stride_bytes, [head_dim] of kv_type
   const std::byte* v = nullptr;  // likewise
   KvType kv_type = KvType::kF16;
   int64_t stride_bytes = 0;
-  int64_t length = 0;       // positions attended to, >= 1
-  int64_t head_dim = 0;     // multiple of 8
-  float scale = 1.0f;       // 1 / sqrt(head_dim)
-  float* scores = nullptr;  // scratch, [length]
-  float* out = nullptr;     // [head_dim]
+  int64_t tokens = 1;
+  int64_t heads = 1;         // tokens * heads <= kAttentionRows
+  int64_t length = 0;        // positions that the first token attends to, >= 1; the next one more
+  int64_t head_dim = 0;      // multiple of 8
+  float scale = 1.0f;        // 1 / sqrt(head_dim)
+  float* scratch = nullptr;  // AttentionScratch(head_dim, length of the last token)
+  float* out = nullptr;      // [tokens, heads, head_dim]
+  int64_t out_token_stride = 0;
+  int64_t out_head_stride = 0;
 };
+inline constexpr int64_t kAttentionPositions = 32;  // taken at a time
+constexpr int64_t AttentionScratch(int64_t head_dim, int64_t length) {
+  // Keys and values of those positions, widened; the reference keeps the scores of a row.
+  const int64_t blocked = 2 * kAttentionPositions * (head_dim + 31) + kAttentionRows * 17;
+  return blocked > length ? blocked : length;
+}
 
 // One step of the gated delta rule for one value head (Yang et al. 2024, arXiv:2412.06464):
 //   S <- e^g S;  d = beta (v - S k);  S <- S + d k^T;  o = S q
@@ -135,7 +149,7 @@ struct KernelTable {
   void (*rope)(float* x, const float* cosines, const float* sines, int64_t half);
 
   void (*store_kv)(const float* x, int64_t n, KvType type, std::byte* out);
-  void (*attention)(const AttentionHead& args);
+  void (*attention)(const AttentionBlock& args);
   void (*delta_step)(const DeltaStep& args);
   void (*delta_chunk)(const DeltaChunk& args);
 };

@@ -45,25 +45,60 @@ void FinishToken(const LayerContext& c, const AttentionWeights& w, const Layout&
   c.kernels.store_kv(row + at.v, kv_floats, kv_type, state.values(c.layer) + offset);
 }
 
-void Attend(const LayerContext& c, const Layout& at, KvType kv_type, int64_t kv_bytes,
-            const SequenceState& state, int64_t t, int h, float* scores) {
+// How the queries of a pass are cut into blocks that share their keys: some tokens of one key/value
+// head, with all its query heads or, where there would be fewer blocks than threads, a part of
+// them.
+struct Blocks {
+  int64_t group;   // query heads of a key/value head
+  int64_t heads;   // of a block
+  int64_t tokens;  // of a block
+  int64_t head_parts, token_parts, count;
+
+  Blocks(const ModelConfig& c, int64_t n, int threads) : group(c.heads / c.kv_heads) {
+    const int64_t spare = std::max<int64_t>(1, threads / (n * c.kv_heads));
+    heads = std::min(kAttentionRows, (group + spare - 1) / spare);
+    const int64_t fair = (n * c.kv_heads + threads - 1) / threads;
+    tokens = std::clamp<int64_t>(kAttentionRows / heads, 1, fair);
+    head_parts = (group + heads - 1) / heads;
+    token_parts = (n + tokens - 1) / tokens;
+    count = token_parts * c.kv_heads * head_parts;
+  }
+};
+
+// Block `index`, with the output gate.
+void Attend(const LayerContext& c, const Layout& at, const Blocks& blocks, KvType kv_type,
+            int64_t kv_bytes, const SequenceState& state, int64_t index, float* scratch) {
   const ModelConfig& m = c.config;
-  const int64_t head_bytes = kv_bytes / m.kv_heads;
-  const int64_t kv_head = h / (m.heads / m.kv_heads);
-  const float* q = c.work.projected.data() + t * at.row + at.q + h * at.q_stride;
-  AttentionHead head;
-  head.q = q;
-  head.k = state.keys(c.layer) + kv_head * head_bytes;
-  head.v = state.values(c.layer) + kv_head * head_bytes;
-  head.kv_type = kv_type;
-  head.stride_bytes = kv_bytes;
-  head.length = c.position + t + 1;
-  head.head_dim = m.head_dim;
-  head.scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(m.head_dim)));
-  head.scores = scores;
-  head.out = c.work.heads_out.data() + (t * m.heads + h) * m.head_dim;
-  c.kernels.attention(head);
-  if (m.output_gate) c.kernels.sigmoid_mul(q + m.head_dim, m.head_dim, head.out);
+  const int64_t kv_head = index % m.kv_heads;
+  const int64_t part = index / m.kv_heads % blocks.head_parts;
+  const int64_t t = index / m.kv_heads / blocks.head_parts * blocks.tokens;
+  const int64_t h = kv_head * blocks.group + part * blocks.heads;
+  AttentionBlock block;
+  block.q = c.work.projected.data() + t * at.row + at.q + h * at.q_stride;
+  block.q_token_stride = at.row;
+  block.q_head_stride = at.q_stride;
+  block.k = state.keys(c.layer) + kv_head * (kv_bytes / m.kv_heads);
+  block.v = state.values(c.layer) + kv_head * (kv_bytes / m.kv_heads);
+  block.kv_type = kv_type;
+  block.stride_bytes = kv_bytes;
+  block.tokens = std::min(blocks.tokens, c.tokens - t);
+  block.heads = std::min(blocks.heads, blocks.group - part * blocks.heads);
+  block.length = c.position + t + 1;
+  block.head_dim = m.head_dim;
+  block.scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(m.head_dim)));
+  block.scratch = scratch;
+  block.out = c.work.heads_out.data() + (t * m.heads + h) * m.head_dim;
+  block.out_token_stride = int64_t{m.heads} * m.head_dim;
+  block.out_head_stride = m.head_dim;
+  c.kernels.attention(block);
+  if (!m.output_gate) return;
+  for (int64_t i = 0; i < block.tokens; ++i) {
+    for (int64_t j = 0; j < block.heads; ++j) {
+      const float* gate = block.q + i * at.row + j * at.q_stride + m.head_dim;
+      c.kernels.sigmoid_mul(gate, m.head_dim,
+                            block.out + i * block.out_token_stride + j * m.head_dim);
+    }
+  }
 }
 
 }  // namespace
@@ -101,17 +136,16 @@ void RunAttention(const LayerContext& c, const AttentionWeights& w, KvType kv_ty
     for (int64_t t = begin; t < end; ++t) FinishToken(c, w, at, kv_type, kv_bytes, state, t);
   });
 
-  // Each lane has scratch of its own; (token, head) pairs are dealt out in turn, because later
-  // tokens look back further.
-  const int64_t pairs = c.tokens * m.heads;
-  const int64_t lanes = std::min<int64_t>(c.pool.threads(), pairs);
-  const int64_t context = static_cast<int64_t>(c.work.scores.size()) / c.pool.threads();
+  // Each lane has scratch of its own; blocks are dealt out in turn, because later tokens look back
+  // further.
+  const Blocks blocks(m, c.tokens, c.pool.threads());
+  const int64_t lanes = std::min<int64_t>(c.pool.threads(), blocks.count);
+  const int64_t scratch = static_cast<int64_t>(c.work.attention_scratch.size()) / c.pool.threads();
   c.pool.ParallelFor(lanes, 1, [&](int64_t begin, int64_t end) {
     for (int64_t lane = begin; lane < end; ++lane) {
-      float* scores = c.work.scores.data() + lane * context;
-      for (int64_t pair = lane; pair < pairs; pair += lanes) {
-        Attend(c, at, kv_type, kv_bytes, state, pair / m.heads, static_cast<int>(pair % m.heads),
-               scores);
+      for (int64_t i = lane; i < blocks.count; i += lanes) {
+        Attend(c, at, blocks, kv_type, kv_bytes, state, i,
+               c.work.attention_scratch.data() + lane * scratch);
       }
     }
   });

@@ -16,19 +16,19 @@ int64_t InnerRows(int64_t block_tokens, int k) { return std::max<int64_t>(block_
 
 // Floats of every buffer, in one place, so that the plan and the allocation cannot disagree.
 struct Sizes {
-  int64_t hidden, inner, projected, heads_out, conv, rotary, scores, delta, width;
+  int64_t hidden, inner, projected, heads_out, conv, rotary, attention, delta, width;
 
   Sizes(const ModelConfig& c, int64_t context) {
     const int64_t q = int64_t{c.heads} * c.head_dim;
     const int64_t values = int64_t{c.value_heads} * c.value_dim;
-    const int64_t attention = q * (c.output_gate ? 2 : 1) + 2 * int64_t{c.kv_heads} * c.head_dim;
+    const int64_t gated_qkv = q * (c.output_gate ? 2 : 1) + 2 * int64_t{c.kv_heads} * c.head_dim;
     const int64_t delta_net = c.conv_channels() + values + 2 * c.value_heads;
     hidden = c.hidden;
-    projected = std::max(attention, delta_net);
+    projected = std::max(gated_qkv, delta_net);
     heads_out = std::max(q, values);
     conv = c.conv_channels();
     rotary = c.rotary_dims / 2;
-    scores = context;
+    attention = AttentionScratch(c.head_dim, context);
     delta = c.CountLayers(LayerKind::kDeltaNet) > 0 ? DeltaChunkScratch(c.key_dim, c.value_dim) : 0;
     width = RoundUp(std::max(c.expert_width, c.shared_expert_width));
     inner = std::max(heads_out, width);
@@ -55,7 +55,7 @@ Workspace::Workspace(const ModelConfig& c, int64_t n, int64_t context, int k, in
   conv_out.resize(block_tokens * s.conv);
   cosines.resize(n * s.rotary);
   sines.resize(n * s.rotary);
-  scores.resize(threads * s.scores);
+  attention_scratch.resize(threads * s.attention);
   delta_scratch.resize(threads * s.delta);
   routing.logits.resize(n * c.experts);
   routing.raw_logits.resize(c.experts);
@@ -75,7 +75,7 @@ uint64_t Workspace::Bytes(const ModelConfig& c, int64_t n, int64_t context, int 
   const int64_t per_token = s.hidden * (4 + k) + 2 * s.rotary + c.experts + 2 * k + 1;
   const int64_t inner_rows = InnerRows(b, k);
   const int64_t per_block_token = s.hidden + s.projected + s.heads_out + s.conv;
-  const int64_t per_thread = s.scores + s.delta;
+  const int64_t per_thread = s.attention + s.delta;
   const int64_t floats = n * per_token + b * per_block_token + inner_rows * 2 * s.width +
                          threads * per_thread + c.experts;
   return sizeof(float) * static_cast<uint64_t>(floats) +

@@ -34,17 +34,17 @@ struct Workspace {
   int64_t block_tokens = 0;  // b
   int experts_per_token = 0;
 
-  std::vector<float> x;               // [n, H] the residual stream
-  std::vector<float> normed;          // [n, H]
-  std::vector<float> mixed;           // [n, H] what a mixer or the experts add
-  ActivationBuffer input;             // of projections from H
-  ActivationBuffer inner;             // of projections from anything else
-  std::vector<float> projected;       // [b, widest joint projection of a mixer]
-  std::vector<float> heads_out;       // [b, heads * head_dim or value_heads * value_dim]
-  std::vector<float> conv_out;        // [b, conv_channels]
-  std::vector<float> cosines, sines;  // [n, rotary_dims / 2]
-  std::vector<float> scores;          // [threads, context]
-  std::vector<float> delta_scratch;   // [threads, DeltaChunkScratch]
+  std::vector<float> x;                  // [n, H] the residual stream
+  std::vector<float> normed;             // [n, H]
+  std::vector<float> mixed;              // [n, H] what a mixer or the experts add
+  ActivationBuffer input;                // of projections from H
+  ActivationBuffer inner;                // of projections from anything else
+  std::vector<float> projected;          // [b, widest joint projection of a mixer]
+  std::vector<float> heads_out;          // [b, heads * head_dim or value_heads * value_dim]
+  std::vector<float> conv_out;           // [b, conv_channels]
+  std::vector<float> cosines, sines;     // [n, rotary_dims / 2]
+  std::vector<float> attention_scratch;  // [threads, AttentionScratch]
+  std::vector<float> delta_scratch;      // [threads, DeltaChunkScratch]
 
   Routing routing;
   std::vector<float> gate, up;       // [max(b, experts_per_token + 1), widest expert]

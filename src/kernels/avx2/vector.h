@@ -71,6 +71,7 @@ static inline Vec MulPow2(Vec a, Vec n) {
 }
 
 static inline __m256 Fold8(Vec a) { return a.v; }  // to eight lanes
+static inline __m256 FoldMax8(Vec a) { return a.v; }
 
 // Lanes 4 g .. 4 g + 3 are the 16 bytes at p + g * stride.
 static inline Vec LoadQuads(const void* p, int64_t stride) {

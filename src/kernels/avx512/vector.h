@@ -57,6 +57,9 @@ static inline Vec MulPow2(Vec a, Vec n) { return {_mm512_scalef_ps(a.v, n.v)}; }
 static inline __m256 Fold8(Vec a) {
   return _mm256_add_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));
 }
+static inline __m256 FoldMax8(Vec a) {
+  return _mm256_max_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));
+}
 
 static inline Vec LoadQuads(const void* p, int64_t stride) {
   const auto at = [&](int g) {

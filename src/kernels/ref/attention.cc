@@ -26,29 +26,48 @@ void LoadKv(const std::byte* vector, KvType type, int64_t begin, int64_t n, floa
   }
 }
 
-float ScoreOf(const AttentionHead& head, int64_t position) {
-  const std::byte* k = head.k + position * head.stride_bytes;
+// One query over `length` positions.
+struct Row {
+  const AttentionBlock& block;
+  const float* q;
+  int64_t length;
+  float* out;
+};
+
+float ScoreOf(const Row& row, int64_t position) {
+  const AttentionBlock& a = row.block;
+  const std::byte* k = a.k + position * a.stride_bytes;
   float tile[kTile];
   float score = 0.0f;
-  for (int64_t begin = 0; begin < head.head_dim; begin += kTile) {
-    const int64_t n = std::min(kTile, head.head_dim - begin);
-    LoadKv(k, head.kv_type, begin, n, tile);
-    score += Dot(head.q + begin, tile, n);
+  for (int64_t begin = 0; begin < a.head_dim; begin += kTile) {
+    const int64_t n = std::min(kTile, a.head_dim - begin);
+    LoadKv(k, a.kv_type, begin, n, tile);
+    score += Dot(row.q + begin, tile, n);
   }
-  return score * head.scale;
+  return score * a.scale;
 }
 
 // out[begin ..] = sum over positions of score * value. In double: contexts are long, and the
 // reference should not be what rounds.
-void SumValues(const AttentionHead& head, int64_t begin, int64_t n) {
+void SumValues(const Row& row, const float* scores, int64_t begin, int64_t n) {
+  const AttentionBlock& a = row.block;
   double sum[kTile] = {};
   float tile[kTile];
-  for (int64_t position = 0; position < head.length; ++position) {
-    LoadKv(head.v + position * head.stride_bytes, head.kv_type, begin, n, tile);
-    const double weight = static_cast<double>(head.scores[position]);
+  for (int64_t position = 0; position < row.length; ++position) {
+    LoadKv(a.v + position * a.stride_bytes, a.kv_type, begin, n, tile);
+    const double weight = static_cast<double>(scores[position]);
     for (int64_t i = 0; i < n; ++i) sum[i] += weight * static_cast<double>(tile[i]);
   }
-  for (int64_t i = 0; i < n; ++i) head.out[begin + i] = static_cast<float>(sum[i]);
+  for (int64_t i = 0; i < n; ++i) row.out[begin + i] = static_cast<float>(sum[i]);
+}
+
+void AttendRow(const Row& row) {
+  const AttentionBlock& a = row.block;
+  for (int64_t p = 0; p < row.length; ++p) a.scratch[p] = ScoreOf(row, p);
+  Softmax(a.scratch, row.length);
+  for (int64_t begin = 0; begin < a.head_dim; begin += kTile) {
+    SumValues(row, a.scratch, begin, std::min(kTile, a.head_dim - begin));
+  }
 }
 
 }  // namespace
@@ -73,11 +92,12 @@ void StoreKv(const float* x, int64_t n, KvType type, std::byte* out) {
   }
 }
 
-void Attention(const AttentionHead& head) {
-  for (int64_t p = 0; p < head.length; ++p) head.scores[p] = ScoreOf(head, p);
-  Softmax(head.scores, head.length);
-  for (int64_t begin = 0; begin < head.head_dim; begin += kTile) {
-    SumValues(head, begin, std::min(kTile, head.head_dim - begin));
+void Attention(const AttentionBlock& a) {
+  for (int64_t t = 0; t < a.tokens; ++t) {
+    for (int64_t h = 0; h < a.heads; ++h) {
+      AttendRow({a, a.q + t * a.q_token_stride + h * a.q_head_stride, a.length + t,
+                 a.out + t * a.out_token_stride + h * a.out_head_stride});
+    }
   }
 }
 

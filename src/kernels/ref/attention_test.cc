@@ -89,8 +89,9 @@ TEST(AttentionTest, AgreesWithDoublePrecision) {
           ScalarKernels().store_kv(k.data() + p * dim, dim, type, at);
           ScalarKernels().store_kv(v.data() + p * dim, dim, type, at + dim * Bytes(type));
         }
-        std::vector<float> scores(static_cast<size_t>(length)), out(q.size(), NAN);
-        AttentionHead head;
+        std::vector<float> scratch(static_cast<size_t>(AttentionScratch(dim, length)));
+        std::vector<float> out(q.size(), NAN);
+        AttentionBlock head;
         head.q = q.data();
         head.k = cache.data() + 1;
         head.v = cache.data() + 1 + dim * Bytes(type);
@@ -99,7 +100,7 @@ TEST(AttentionTest, AgreesWithDoublePrecision) {
         head.length = length;
         head.head_dim = dim;
         head.scale = 1.0f / std::sqrt(static_cast<float>(dim));
-        head.scores = scores.data();
+        head.scratch = scratch.data();
         head.out = out.data();
         ScalarKernels().attention(head);
 

@@ -23,7 +23,7 @@ void Conv4Silu(const float* weight, const float* const window[4], int64_t channe
 
 void Rope(float* x, const float* cosines, const float* sines, int64_t half);
 void StoreKv(const float* x, int64_t n, KvType type, std::byte* out);
-void Attention(const AttentionHead& args);
+void Attention(const AttentionBlock& args);
 
 void StepDelta(const DeltaStep& args);
 void ChunkDelta(const DeltaChunk& args);

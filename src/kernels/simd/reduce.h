@@ -27,11 +27,10 @@ static inline __m256 Sums(const Vec v[8]) {
 }
 
 static inline float MaxLane(Vec a) {
-  float lanes[kLanes];
-  Store(lanes, a);
-  float m = lanes[0];
-  for (int i = 1; i < kLanes; ++i) m = lanes[i] > m ? lanes[i] : m;
-  return m;
+  const __m256 m = FoldMax8(a);
+  __m128 s = _mm_max_ps(_mm256_castps256_ps128(m), _mm256_extractf128_ps(m, 1));
+  s = _mm_max_ps(s, _mm_movehl_ps(s, s));
+  return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
 }
 
 // Transposes each 4 x 4 square of lanes 4 g .. 4 g + 3.
