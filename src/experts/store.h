@@ -137,10 +137,10 @@ class ExpertStream {
   // and expert; the stream then hands out nothing more, and the store stays usable.
   Result<std::optional<ResidentExpert>> Next();
 
-  // All that have come and were not handed out yet; they stay pinned until the next call. With
-  // `wait` it waits for one, and none means that all have been handed out; without, it may just be
-  // too early. Otherwise like Next().
-  Result<std::span<const ResidentExpert>> NextBatch(bool wait);
+  // Those that have come and were not handed out yet, `most` of them; they stay pinned until the
+  // next call. With `wait` it waits for one, and none means that all have been handed out; without,
+  // it may just be too early. Otherwise like Next().
+  Result<std::span<const ResidentExpert>> NextBatch(bool wait, size_t most = SIZE_MAX);
 
  private:
   friend class ExpertStore;

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include "base/check.h"
@@ -246,9 +245,9 @@ Result<std::optional<ResidentExpert>> ExpertStream::Next() {
   return batch.front();
 }
 
-Result<std::span<const ResidentExpert>> ExpertStream::NextBatch(bool wait) {
+Result<std::span<const ResidentExpert>> ExpertStream::NextBatch(bool wait, size_t most) {
   FM_CHECK(store_ != nullptr);
-  return store_->impl_->Next(std::numeric_limits<size_t>::max(), wait);
+  return store_->impl_->Next(most, wait);
 }
 
 }  // namespace flashmoe

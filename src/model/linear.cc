@@ -52,48 +52,48 @@ const Activations& ActivationBuffer::Set(const KernelTable& kernels, ThreadPool&
   return view_;
 }
 
-Activations ActivationBuffer::Row(const float* x, int64_t at, int64_t cols, bool quantised) const {
-  Activations row;
-  row.n = 1;
-  row.cols = cols;
-  row.f32 = x;
-  if (!quantised) return row;
-  row.q8 = q8_.data() + at;
-  row.scales = scales_.data() + at / kQ8Block;
-  row.sums = sums_.data() + at / kQ8Block * kSums;
-  return row;
+Activations ActivationBuffer::Rows(const float* x, int64_t at, int64_t n, int64_t cols,
+                                   bool quantised) const {
+  Activations rows;
+  rows.n = n;
+  rows.cols = cols;
+  rows.f32 = x;
+  if (!quantised) return rows;
+  rows.q8 = q8_.data() + at;
+  rows.scales = scales_.data() + at / kQ8Block;
+  rows.sums = sums_.data() + at / kQ8Block * kSums;
+  return rows;
 }
 
-void ActivationBuffer::Quantise(const KernelTable& kernels, const float* x, int64_t at, int64_t n) {
-  FM_CHECK(at % kQ8Block == 0 && n % kQ8Block == 0);
-  FM_CHECK(at + n <= static_cast<int64_t>(q8_.size()));
-  kernels.quantize_q8(x, 1, n, q8_.data() + at, scales_.data() + at / kQ8Block,
+void ActivationBuffer::Quantise(const KernelTable& kernels, const float* x, int64_t at, int64_t n,
+                                int64_t cols) {
+  FM_CHECK(at % kQ8Block == 0 && cols % kQ8Block == 0);
+  FM_CHECK(at + n * cols <= static_cast<int64_t>(q8_.size()));
+  kernels.quantize_q8(x, n, cols, q8_.data() + at, scales_.data() + at / kQ8Block,
                       sums_.data() + at / kQ8Block * kSums);
 }
 
-const Activations& ActivationBuffer::Gather(const Activations& all, std::span<const int32_t> rows) {
+void ActivationBuffer::CopyRows(const Activations& all, std::span<const int32_t> rows, int64_t to) {
   const int64_t cols = all.cols;
-  FM_CHECK(static_cast<int64_t>(rows.size()) * cols <= static_cast<int64_t>(f32_.size()));
-  view_ = {};
-  view_.n = static_cast<int64_t>(rows.size());
-  view_.cols = cols;
   const int64_t blocks = cols / kQ8Block;
-  for (size_t i = 0; i < rows.size(); ++i) {
-    const int64_t from = rows[i], to = static_cast<int64_t>(i);
-    std::memcpy(f32_.data() + to * cols, all.f32 + from * cols, cols * sizeof(float));
-    if (all.q8 == nullptr) continue;
-    std::memcpy(q8_.data() + to * cols, all.q8 + from * cols, cols);
-    std::memcpy(scales_.data() + to * blocks, all.scales + from * blocks, blocks * sizeof(float));
-    std::memcpy(sums_.data() + to * blocks * kSums, all.sums + from * blocks * kSums,
-                blocks * kSums * sizeof(int16_t));
+  FM_CHECK((to + std::ssize(rows)) * cols <= static_cast<int64_t>(f32_.size()));
+  for (const int32_t from : rows) {
+    if (all.f32 != nullptr) {
+      std::memcpy(f32_.data() + to * cols, all.f32 + from * cols, cols * sizeof(float));
+    }
+    if (all.q8 != nullptr) {
+      std::memcpy(q8_.data() + to * cols, all.q8 + from * cols, cols);
+      std::memcpy(scales_.data() + to * blocks, all.scales + from * blocks, blocks * sizeof(float));
+      std::memcpy(sums_.data() + to * blocks * kSums, all.sums + from * blocks * kSums,
+                  blocks * kSums * sizeof(int16_t));
+    }
+    ++to;
   }
-  view_.f32 = f32_.data();
-  if (all.q8 != nullptr) {
-    view_.q8 = q8_.data();
-    view_.scales = scales_.data();
-    view_.sums = sums_.data();
-  }
-  return view_;
+}
+
+Activations ActivationBuffer::Copied(const Activations& all, int64_t first, int64_t n) const {
+  const float* floats = all.f32 == nullptr ? nullptr : f32_.data() + first * all.cols;
+  return Rows(floats, first * all.cols, n, all.cols, all.q8 != nullptr);
 }
 
 void Project(const KernelTable& kernels, ThreadPool& pool, const Activations& x,

@@ -30,14 +30,17 @@ class ActivationBuffer {
   const Activations& Set(const KernelTable& kernels, ThreadPool& pool, const float* x, int64_t n,
                          int64_t cols, std::span<const DType> types);
 
-  // For one row of a few that several threads make in pieces: x [1, cols] at element `at` of the
+  // For rows that threads fill in pieces, each its own: x [n, cols] stands at element `at` of the
   // buffer, a multiple of 32, after Quantise() of all its pieces if it is quantised.
-  Activations Row(const float* x, int64_t at, int64_t cols, bool quantised) const;
-  // `n` elements at x, whole blocks, become elements [at, at + n) of the buffer.
-  void Quantise(const KernelTable& kernels, const float* x, int64_t at, int64_t n);
+  Activations Rows(const float* x, int64_t at, int64_t n, int64_t cols, bool quantised) const;
+  // x [n, cols], whole blocks, becomes the elements from `at` on.
+  void Quantise(const KernelTable& kernels, const float* x, int64_t at, int64_t n, int64_t cols);
 
-  // Copies rows `rows` of `all`, in the forms that it has. No quantisation is repeated.
-  const Activations& Gather(const Activations& all, std::span<const int32_t> rows);
+  // Copies rows `rows` of `all`, in the forms that it has, to the rows from `to` on. No
+  // quantisation is repeated. Threads may copy to rows of their own.
+  void CopyRows(const Activations& all, std::span<const int32_t> rows, int64_t to);
+  // Rows [first, first + n) after that.
+  Activations Copied(const Activations& all, int64_t first, int64_t n) const;
 
  private:
   std::vector<float> f32_;

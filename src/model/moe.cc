@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstring>
 
+#include "model/prompt_experts.h"
 #include "model/token_experts.h"
 
 namespace flashmoe {
@@ -47,25 +47,6 @@ struct Assignment {
   }
 };
 
-// y = down(silu(gate x) * up x) for all rows of x, a block at most. Uses work.gate, work.up and
-// work.inner.
-void FeedForward(const LayerContext& c, const Activations& x, const Matrix& gate, const Matrix& up,
-                 const Matrix& down, float* y) {
-  const int64_t width = gate.rows;
-  float* g = c.work.gate.data();
-  float* u = c.work.up.data();
-  const std::array first = {Projection{gate, g, width}, Projection{up, u, width}};
-  Project(c.kernels, c.pool, x, first);
-  c.pool.ParallelFor(x.n, 8, [&](int64_t begin, int64_t end) {
-    c.kernels.silu_mul(g + begin * width, u + begin * width, (end - begin) * width,
-                       g + begin * width);
-  });
-  const std::array type = {down.type};
-  const Activations& hidden = c.work.inner.Set(c.kernels, c.pool, g, x.n, width, type);
-  const std::array second = {Projection{down, y, down.rows}};
-  Project(c.kernels, c.pool, hidden, second);
-}
-
 void WeighSharedExpert(const LayerContext& c, const LayerWeights& w, const Activations& x) {
   const std::array projection = {Projection{w.shared_router, c.work.shared_weight.data(), 1}};
   Project(c.kernels, c.pool, x, projection);
@@ -82,37 +63,29 @@ void RunSharedExpert(const LayerContext& c, const LayerWeights& w, const Activat
   }
 }
 
-// Computes one resident expert for its tokens and puts the results in their rank's place.
-void RunExpert(const LayerContext& c, const ExpertLayout& layout, const ResidentExpert& expert,
-               const Assignment& assignment, const Activations& x) {
-  const int64_t hidden = c.config.hidden;
-  const auto tokens = assignment.TokensOf(expert.index);
-  const auto ranks = assignment.RanksOf(expert.index);
-  const int64_t k = c.work.experts_per_token;
-  const Matrix gate = Bind(layout.gate, expert.pieces);
-  const Matrix up = Bind(layout.up, expert.pieces);
-  const Matrix down = Bind(layout.down, expert.pieces);
-  const auto block_tokens = static_cast<size_t>(c.work.block_tokens);
-  for (size_t first = 0; first < tokens.size(); first += block_tokens) {
-    const auto block = tokens.subspan(first, std::min(block_tokens, tokens.size() - first));
-    FeedForward(c, c.work.gathered.Gather(x, block), gate, up, down, c.work.down.data());
-    for (size_t i = 0; i < block.size(); ++i) {
-      std::memcpy(c.work.expert_out.data() + (block[i] * k + ranks[first + i]) * hidden,
-                  c.work.down.data() + i * hidden, hidden * sizeof(float));
-    }
-  }
-}
-
-// Many tokens: one expert after the other, each for all tokens that chose it.
+// Many tokens: the shared expert while others arrive, then those that are there.
 Status RunForTokens(const LayerContext& c, const LayerWeights& w, const Assignment& assignment,
                     const Activations& x, ExpertStream& stream) {
   if (w.shared_gate.rows > 0) RunSharedExpert(c, w, x);
   c.Lap(Step::kSharedExpert);
+  Activations inputs = x;
+  const auto wants_q8 = [&](const ExpertMatrix& matrix) {
+    return c.kernels.activation_format(matrix.shape.type) == ActivationFormat::kQ8;
+  };
+  if (wants_q8(w.experts.gate) && wants_q8(w.experts.up)) inputs.f32 = nullptr;
+  std::vector<PromptExpert> experts;
   while (true) {
-    FM_ASSIGN_OR_RETURN(const std::optional<ResidentExpert> expert, stream.Next());
+    FM_ASSIGN_OR_RETURN(const auto batch,
+                        stream.NextBatch(/*wait=*/true, PromptExpertsAtOnce(c.pool.threads())));
     c.Lap(Step::kWait);
-    if (!expert) return {};
-    RunExpert(c, w.experts, *expert, assignment, x);
+    if (batch.empty()) return {};
+    experts.clear();
+    for (const ResidentExpert& expert : batch) {
+      experts.push_back({Bind(w.experts.gate, expert.pieces), Bind(w.experts.up, expert.pieces),
+                         Bind(w.experts.down, expert.pieces), assignment.TokensOf(expert.index),
+                         assignment.RanksOf(expert.index)});
+    }
+    RunPromptExperts(c, inputs, experts);
     c.Lap(Step::kExperts);
   }
 }

@@ -44,7 +44,8 @@ void RunTokenExperts(const LayerContext& c, const Activations& x,
     c.kernels.matmul(expert.gate, begin, end, x, gate, expert.gate.rows);
     c.kernels.matmul(expert.up, begin, end, x, up, expert.up.rows);
     c.kernels.silu_mul(gate + begin, up + begin, end - begin, gate + begin);
-    if (wants_q8(expert)) c.work.inner.Quantise(c.kernels, gate + begin, at + begin, end - begin);
+    if (wants_q8(expert))
+      c.work.inner.Quantise(c.kernels, gate + begin, at + begin, 1, end - begin);
   });
 
   ForBlocks(c.pool, experts.size(), c.config.hidden, kDownRows,
@@ -52,8 +53,8 @@ void RunTokenExperts(const LayerContext& c, const Activations& x,
               const TokenExpert& expert = experts[i];
               end = std::min(end, expert.down.rows);
               const int64_t at = static_cast<int64_t>(i) * stride;
-              const Activations inner =
-                  c.work.inner.Row(c.work.gate.data() + at, at, expert.gate.rows, wants_q8(expert));
+              const Activations inner = c.work.inner.Rows(c.work.gate.data() + at, at, 1,
+                                                          expert.gate.rows, wants_q8(expert));
               c.kernels.matmul(expert.down, begin, end, inner, expert.out, expert.down.rows);
             });
 }

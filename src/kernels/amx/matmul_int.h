@@ -24,6 +24,7 @@ struct TileWork {
   const WeightRows* w;
   const TokenSpan* x;
   Accumulator* acc;  // [kSpanBlocks]
+  bool begins;       // nothing is in acc yet
   alignas(64) TileOfSums sums[4];
 };
 
@@ -110,6 +111,13 @@ static inline void LoadRows(const Accumulator& from, __m512* acc) {
   }
 }
 template <int kRow = 0>
+static inline void ClearRows(__m512* acc) {
+  if constexpr (kRow < kTileRows) {
+    acc[kRow] = _mm512_setzero_ps();
+    ClearRows<kRow + 1>(acc);
+  }
+}
+template <int kRow = 0>
 static inline void StoreRows(const __m512* acc, Accumulator* to) {
   if constexpr (kRow < kTileRows) {
     _mm512_store_ps((*to)[kRow], acc[kRow]);
@@ -128,7 +136,13 @@ static inline void ScaleBlock(const TileWork& work, int step, __m512* acc) {
     x.weighted = _mm512_cvtepi32_ps(
         _mm512_dpwssd_epi32(_mm512_setzero_si512(), x.sums, _mm512_set1_epi16(1)));
   }
-  if constexpr (kSlot % kSpans == 0) LoadRows(work.acc[b], acc);
+  if constexpr (kSlot % kSpans == 0) {
+    if (work.begins) {
+      ClearRows(acc);
+    } else {
+      LoadRows(work.acc[b], acc);
+    }
+  }
   ScaleRows<Format, kTileOf<Format, kSlot>>(work, kSpanBlocks * s + b, x, acc);
   if constexpr (kSlot % kSpans == kSpans - 1) StoreRows(acc, &work.acc[b]);
 }
@@ -178,12 +192,12 @@ static void RowsTimesTokens(const Matrix& w, int64_t begin, const TokenSpan* x, 
   const int64_t groups = (n + kTileTokens - 1) / kTileTokens;
   WeightRows rows;
   alignas(64) Accumulator acc[kGroups][kSpanBlocks];
-  __builtin_memset(acc, 0, static_cast<size_t>(groups) * sizeof(acc[0]));
   TileWork work;
   work.w = &rows;
   for (int64_t s = 0, count; s < spans; s += count) {
     count = spans - s >= 4 ? 4 : spans - s >= 2 ? 2 : 1;
     const bool tail = s + count > shape.spans;
+    work.begins = s == 0;
     UnpackRows<Format>(w, begin, s, static_cast<int>(count), tail ? shape.tail_blocks : 0, &rows);
     for (int64_t g = 0; g < groups; ++g) {
       work.x = x + g * spans + s;

@@ -96,10 +96,11 @@ static inline void LayOutSpan(const Token& x, int64_t n, int64_t stride, int64_t
     return;
   }
   TailToken copies[kTileTokens];
-  __builtin_memset(copies, 0, sizeof(copies));
+  const int64_t whole = blocks == kSpanBlocks ? n : 0;  // rows that become whole
+  __builtin_memset(copies + whole, 0, static_cast<size_t>(kTileTokens - whole) * sizeof(copies[0]));
   for (int64_t t = 0; t < n; ++t) {
     const Token from = {x.q8 + 32 * t * stride, x.scales + t * stride, x.sums + 2 * t * stride};
-    if (blocks == kSpanBlocks) {
+    if (whole > 0) {
       CopyBlocks(from, kSpanBlocks, &copies[t]);  // of a size that the compiler knows
     } else {
       CopyBlocks(from, blocks, &copies[t]);
