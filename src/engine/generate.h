@@ -23,6 +23,12 @@ struct GenerateRequest {
   int64_t max_tokens = -1;          // -1: until the model stops or the context ends
   std::vector<std::string> stop;    // strings that end the answer and are not part of it
   bool ignore_stop_tokens = false;  // for benchmarks
+  // Logarithms of probabilities of the chosen token and of so many of the best; -1: none.
+  int top_logprobs = -1;
+  // Positions in the prompt, ascending, that later prompts will probably share: the end of system
+  // prompt and tools, and where the last turn of the user begins. A scheduler keeps what the model
+  // remembers there.
+  std::vector<int64_t> checkpoints;
 };
 
 enum class FinishReason { kStop, kLength, kCancelled };
