@@ -30,6 +30,8 @@ struct CheckpointOptions {
   uint64_t disk_bytes = uint64_t{16} << 30;  // in the folder, of all models; the oldest leave
 };
 
+inline constexpr int kSequencesMax = 256;
+
 struct EngineOptions {
   uint64_t memory_bytes = 0;   // 0: the next
   uint64_t memory_wish = 0;    // used as far as the model can live with it; 0: what can be spared
@@ -100,12 +102,15 @@ class Engine {
                                               const EngineOptions& options,
                                               const ProgressFn& progress = {});
 
-  // A sequence of its own, at position 0. The plan has room for one.
+  // A sequence of its own, at position 0. The plan has room for EngineOptions::sequences of them,
+  // which together hold no more than its `positions`.
+  Result<SequenceState> NewState() const;
   Result<Session> NewSession();
 
   const EnginePlan& plan() const { return plan_; }
   const TextModel& text() const { return text_; }
   Model& model() { return *model_; }
+  const Model& model() const { return *model_; }
   // Ids at and above this are padding rows.
   int32_t valid_vocab() const;
 

@@ -31,6 +31,9 @@ struct GenerateRequest {
   std::vector<int64_t> checkpoints;
 };
 
+// InvalidInput says what is wrong with the request, before anything is computed.
+Status Validate(const GenerateRequest& request, const Engine& engine);
+
 enum class FinishReason { kStop, kLength, kCancelled };
 std::string_view Name(FinishReason reason);  // "stop", "length", "cancelled"
 
