@@ -9,50 +9,22 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <span>
-#include <string_view>
-#include <vector>
 
-#include "base/cancel.h"
 #include "base/status.h"
 #include "engine/engine.h"
-#include "engine/generate.h"
-#include "engine/logprobs.h"
+#include "engine/job.h"
 #include "engine/scheduler_stats.h"
+#include "model/model.h"
 
 namespace flashmoe {
 
 struct SchedulerOptions {
   int slots = 4;       // requests that run at once; at most EngineOptions::sequences
   int queue_max = 64;  // requests that wait; one more is refused
-  // Tokens of prompts in a step while answers are being written; a multiple of 64.
-  int64_t slice_tokens = 256;
-  int64_t checkpoint_every = 4096;  // positions of a prompt; besides those that requests name
-};
-
-// What comes of an answer at once. Valid during the call.
-struct AnswerPiece {
-  // May be shown now: whole characters, nothing that could become a stop string. Often empty, and
-  // it may belong to tokens before this one.
-  std::string_view text;
-  // -1 in a last piece of text that had been held back. Stop tokens have no piece.
-  int32_t token = -1;
-  // If GenerateRequest::top_logprobs asks for them.
-  double logprob = 0;
-  std::span<const TokenLogprob> top;  // best first
-};
-
-// Callbacks come from the scheduler's thread, which they hold up: they should hand things over and
-// return. They may call Submit().
-struct Job {
-  GenerateRequest request;
-  // Returning false ends the answer, with FinishReason::kStop. May be empty.
-  std::function<bool(const AnswerPiece&)> on_piece;
-  // Exactly once for a job that Submit() took, and the last call of the job.
-  std::function<void(Result<GenerateResult>)> on_end;
-  // Looked at before every step and every layer: the job ends with FinishReason::kCancelled and
-  // what there was. May be null.
-  std::shared_ptr<const CancelFlag> cancel;
+  // How long a step may take because of prompts in it, while others wait for its end; where it
+  // takes longer anyway, twice as long.
+  double step_s = 0.5;
+  int64_t checkpoint_every = 4096;  // positions of a prompt (> 0), besides those that requests name
 };
 
 class Scheduler {

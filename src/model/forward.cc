@@ -52,7 +52,8 @@ std::span<const float> Model::Rows(const std::vector<float>& buffer) const {
   return {buffer.data(), static_cast<size_t>(tokens_ * config_.hidden)};
 }
 
-Status Model::Forward(std::span<const PassSlice> slices, ForwardObserver* observer) {
+Status Model::Forward(std::span<const PassSlice> slices, ForwardObserver* observer,
+                      const std::function<bool()>& cancelled) {
   const std::vector<SequencePart> parts = PartsOf(slices);
   tokens_ = parts.back().first + parts.back().tokens;
   decode_ = std::ranges::all_of(parts, [](const auto& part) { return part.tokens == 1; });
@@ -61,6 +62,10 @@ Status Model::Forward(std::span<const PassSlice> slices, ForwardObserver* observ
   for (const PassSlice& slice : slices) {
     FM_CHECK(!slice.tokens.empty());
     FM_CHECK(slice.state->position() + std::ssize(slice.tokens) <= slice.state->context());
+    for (const RecurrentCopy& copy : slice.copies) {
+      FM_CHECK(copy.position % kDeltaChunk == 0 && copy.position > slice.state->position());
+      FM_CHECK(copy.position <= slice.state->position() + std::ssize(slice.tokens));
+    }
     ids_.insert(ids_.end(), slice.tokens.begin(), slice.tokens.end());
   }
   for (const int32_t id : ids_) FM_CHECK(id >= 0 && id < config_.vocab_rows);
@@ -77,6 +82,9 @@ Status Model::Forward(std::span<const PassSlice> slices, ForwardObserver* observ
   lookahead_.BeginPass(context);
   clock_.Lap(Step::kLookahead);
   for (; context.layer < config_.layers; ++context.layer) {
+    if ((options_.cancel != nullptr && options_.cancel->IsSet()) || (cancelled && cancelled())) {
+      return Fail(ErrorCode::kCancelled, "the computation was interrupted");
+    }
     FM_RETURN_IF_ERROR(RunLayer(context, observer));
   }
   NormRows(context, weights_.final_norm(), work_.normed.data());
@@ -95,15 +103,15 @@ void Model::RunMixer(const LayerContext& c, const LayerWeights& w) {
       RunAttention(c.Of(block), *w.attention, options_.kv_type);
     } else {
       RunDeltaNet(c.Of(block), *w.delta_net);
+      for (const SequencePart& part : block.parts) {
+        for (const RecurrentCopy& copy : part.copies) part.state->CopyRecurrent(c.layer, copy.to);
+      }
     }
     store_->Poll();
   }
 }
 
 Status Model::RunLayer(LayerContext& c, ForwardObserver* observer) {
-  if (options_.cancel != nullptr && options_.cancel->IsSet()) {
-    return Fail(ErrorCode::kCancelled, "the computation was interrupted");
-  }
   const LayerWeights& w = weights_.layers()[c.layer];
   NormRows(c, w.mixer_norm, work_.normed.data());
   c.Lap(Step::kNorms);

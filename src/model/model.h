@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -60,7 +61,9 @@ class Model {
   // the other. REQUIRES: 1 .. tokens_max() tokens in all, no empty slice, different states, ids
   // below vocab_rows, room in the states. Fails when the disk does or when cancelled; the states
   // then hold a part of the tokens' traces and must be reset or restored.
-  Status Forward(std::span<const PassSlice> slices, ForwardObserver* observer = nullptr);
+  // `cancelled` is asked before every layer, besides ModelOptions::cancel.
+  Status Forward(std::span<const PassSlice> slices, ForwardObserver* observer = nullptr,
+                 const std::function<bool()>& cancelled = {});
   Status Forward(std::span<const int32_t> tokens, SequenceState& state,
                  ForwardObserver* observer = nullptr) {
     const PassSlice slice{tokens, &state};

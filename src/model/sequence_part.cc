@@ -11,7 +11,7 @@ std::vector<SequencePart> PartsOf(std::span<const PassSlice> slices) {
   int64_t first = 0;
   for (const PassSlice& slice : slices) {
     const auto tokens = static_cast<int64_t>(slice.tokens.size());
-    parts.push_back({slice.state, first, tokens, slice.state->position()});
+    parts.push_back({slice.state, first, tokens, slice.state->position(), slice.copies});
     first += tokens;
   }
   return parts;
@@ -22,18 +22,28 @@ std::vector<PassBlock> CutBlocks(std::span<const SequencePart> parts, int64_t bl
   for (SequencePart rest : parts) {
     while (rest.tokens > 0) {
       const int64_t room = block_tokens - blocks.back().tokens;
+      const bool copies = !rest.copies.empty();
+      const int64_t wanted = copies ? rest.copies[0].position - rest.position : rest.tokens;
       const int64_t cut = room - (rest.position + room) % kDeltaChunk;
-      const int64_t tokens = rest.tokens <= room ? rest.tokens : std::max<int64_t>(cut, 0);
+      const int64_t tokens = wanted <= room ? wanted : std::max<int64_t>(cut, 0);
       if (tokens == 0) {
         blocks.push_back({.first = rest.first, .tokens = 0, .parts = {}});
         continue;
       }
       PassBlock& block = blocks.back();
-      block.parts.push_back({rest.state, rest.first, tokens, rest.position});
+      SequencePart part = rest;
+      part.tokens = tokens;
+      part.copies = copies && tokens == wanted ? rest.copies.first(1) : rest.copies.first(0);
+      block.parts.push_back(part);
       block.tokens += tokens;
+      rest.copies = rest.copies.subspan(part.copies.size());
       rest.first += tokens;
       rest.position += tokens;
       rest.tokens -= tokens;
+      // The states of a layer go on block by block.
+      if (!part.copies.empty() && rest.tokens > 0) {
+        blocks.push_back({.first = rest.first, .tokens = 0, .parts = {}});
+      }
     }
   }
   return blocks;
