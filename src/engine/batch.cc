@@ -12,6 +12,7 @@ namespace flashmoe {
 namespace {
 
 constexpr uint64_t kHugePageBytes = 2 << 20;
+constexpr int64_t kPromptTail = 16;
 
 }  // namespace
 
@@ -23,6 +24,7 @@ struct Batch::Running {
   double last_token_s = 0;  // likewise; 0: none yet
   double first_token_s = 0;
   int64_t reused = 0;
+  std::vector<int64_t> checkpoints;  // to be made, ascending
 
   Running(Engine& engine, Job j)
       : job(std::move(j)), answer(engine.text(), engine.valid_vocab(), job.request, job.on_piece) {}
@@ -42,6 +44,8 @@ struct Batch::Taking {
   Slot* slot = nullptr;
   int64_t tokens = 0;
   bool reading = false;
+  std::vector<PrefixStore::Draft> drafts = {};
+  std::vector<RecurrentCopy> copies = {};  // into the drafts
 
   Running& job() const { return *slot->job; }
 };
@@ -107,12 +111,46 @@ void Batch::Start(Job job, double submitted_s) {
   running.submitted_s = submitted_s;
   stats_.running = ++running_;
   FM_CHECK(Reserve(*free, running.prompt()));
+  if (PrefixStore* prefixes = engine_.prefixes()) {
+    running.reused = prefixes->Restore(running.job.request.prompt, free->state);
+    stats_.reused_tokens += static_cast<uint64_t>(running.reused);
+    PlanCheckpoints(running);
+  }
   stats_.prompt_tokens += static_cast<uint64_t>(running.prompt());
+}
+
+// Where a later prompt will probably part from this one: at the places that the request names, at
+// its end, where the next turn goes on, and every now and then. All at multiples of 64 positions.
+void Batch::PlanCheckpoints(Running& job) {
+  std::vector<int64_t>& at = job.checkpoints;
+  at = job.job.request.checkpoints;
+  // A template may end the prompt with what the next one does not repeat.
+  at.push_back(job.prompt() - kPromptTail);
+  for (int64_t p = options_.checkpoint_every; p < job.prompt(); p += options_.checkpoint_every) {
+    at.push_back(p);
+  }
+  for (int64_t& p : at) p -= p % kDeltaChunk;
+  std::erase_if(at, [&](int64_t p) { return p <= job.reused || p >= job.prompt(); });
+  std::ranges::sort(at);
+  at.erase(std::unique(at.begin(), at.end()), at.end());
+}
+
+void Batch::BeginCheckpoints(Taking& taking) {
+  std::vector<int64_t>& at = taking.job().checkpoints;
+  const int64_t end = taking.slot->state.position() + taking.tokens;
+  const auto first_later = std::ranges::upper_bound(at, end);
+  if (first_later == at.begin()) return;
+  const std::vector<int64_t> now(at.begin(), first_later);
+  at.erase(at.begin(), first_later);
+  taking.drafts = engine_.prefixes()->Begin(taking.job().job.request.prompt, now);
+  for (const PrefixStore::Draft& draft : taking.drafts) {
+    taking.copies.push_back({draft.end(), draft.recurrent()});
+  }
 }
 
 void Batch::Step(ForwardObserver* observer, const std::function<bool()>& stop) {
   EndCancelled();
-  const std::vector<Taking> taking = Plan();
+  std::vector<Taking> taking = Plan();
   if (taking.empty()) return;
   const double begin = NowSeconds();
   const Status status = Forward(taking, observer, stop);
@@ -177,16 +215,27 @@ void Batch::GiveWay() {
   End(*last, FinishReason::kLength, &error);
 }
 
-Status Batch::Forward(std::span<const Taking> taking, ForwardObserver* observer,
+Status Batch::Forward(std::span<Taking> taking, ForwardObserver* observer,
                       const std::function<bool()>& stop) {
   std::vector<PassSlice> slices;
-  for (const Taking& t : taking) {
-    slices.push_back({t.job().Slice(t.slot->state.position(), t.tokens), &t.slot->state});
+  for (Taking& t : taking) {
+    BeginCheckpoints(t);
+    slices.push_back({t.job().Slice(t.slot->state.position(), t.tokens), &t.slot->state, t.copies});
   }
   const auto nobody_waits = [&] {
     return std::ranges::all_of(taking, [](const Taking& t) { return t.job().cancelled(); });
   };
-  return engine_.model().Forward(slices, observer, [&] { return stop() || nobody_waits(); });
+  const auto stops = [&] { return stop() || nobody_waits(); };
+  const Status status = engine_.model().Forward(slices, observer, stops);
+  for (Taking& t : taking) {
+    if (t.drafts.empty()) continue;
+    if (status.has_value()) {
+      engine_.prefixes()->Commit(t.drafts, t.slot->state);
+    } else {
+      engine_.prefixes()->Drop(t.drafts);
+    }
+  }
+  return status;
 }
 
 void Batch::NoteStep(std::span<const Taking> taking, double seconds) {

@@ -19,7 +19,8 @@ namespace flashmoe {
 
 struct BatchOptions {
   int slots = 1;
-  double step_s = 0.5;  // as SchedulerOptions
+  double step_s = 0.5;              // as SchedulerOptions
+  int64_t checkpoint_every = 4096;  // likewise
 };
 
 // Used by one thread. Counts what it does in `stats`.
@@ -61,7 +62,9 @@ class Batch {
   int64_t RoundUp(int64_t positions) const;
   void GiveWay();
   std::vector<Taking> Plan();
-  Status Forward(std::span<const Taking> taking, ForwardObserver* observer,
+  void PlanCheckpoints(Running& job);
+  void BeginCheckpoints(Taking& taking);
+  Status Forward(std::span<Taking> taking, ForwardObserver* observer,
                  const std::function<bool()>& stop);
   void NoteStep(std::span<const Taking> taking, double seconds);
   void TakeTokens(std::span<const Taking> taking);

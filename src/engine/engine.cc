@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "base/units.h"
+#include "engine/model_identity.h"
 #include "engine/session.h"
 #include "io/page_cache.h"
 
@@ -213,9 +214,28 @@ Result<std::unique_ptr<Engine>> Engine::Load(std::unique_ptr<ModelFile> file, Te
   model.kv_type = prepared.kv;
   model.lookahead = {.prefetch = options.prefetch, .learn = plan.memory.routers > 0};
   model.cancel = options.cancel;
+  FM_RETURN_IF_ERROR(engine->OpenPrefixes(options.checkpoints, opened.config, model.kv_type));
   engine->model_ = std::make_unique<Model>(std::move(opened.config), std::move(weights),
                                            std::move(store), model);
   return engine;
+}
+
+Status Engine::OpenPrefixes(const CheckpointOptions& options, const ModelConfig& config,
+                            KvType kv_type) {
+  if (plan_.memory.checkpoints == 0) return {};
+  PrefixStoreOptions prefixes;
+  prefixes.memory_bytes = plan_.memory.checkpoints;
+  prefixes.folder = options.folder;
+  prefixes.disk_bytes = options.disk_bytes;
+  prefixes.shape = Model::Shape(config, plan_.memory.context, kv_type);
+  prefixes.notice = options.notice;
+  if (!options.folder.empty()) {
+    const std::string computed =
+        fmt::format("{} {} {}", plan_.kernels, plan_.kv, plan_.experts_per_token);
+    FM_ASSIGN_OR_RETURN(prefixes.model, ModelIdentity(*file_, config, computed));
+  }
+  FM_ASSIGN_OR_RETURN(prefixes_, PrefixStore::Open(std::move(prefixes)));
+  return {};
 }
 
 Result<SequenceState> Engine::NewState() const {

@@ -19,15 +19,17 @@
 #include "format/model_file.h"
 #include "io/async_reader.h"
 #include "model/model.h"
+#include "state/prefix_store.h"
 
 namespace flashmoe {
 
 // What is kept of sequences that have ended, so that prompts which begin alike need not be read
 // again.
 struct CheckpointOptions {
-  uint64_t memory_bytes = 0;                 // 0: none are kept
-  std::string folder;                        // where they outlive the process; empty: nowhere
+  uint64_t memory_bytes = 0;  // at most, less where memory is short; 0: none are kept
+  std::string folder;         // where they outlive the process; empty: nowhere
   uint64_t disk_bytes = uint64_t{16} << 30;  // in the folder, of all models; the oldest leave
+  NoticeFn notice;                           // hears of files there that are damaged; may be empty
 };
 
 inline constexpr int kSequencesMax = 256;
@@ -107,6 +109,9 @@ class Engine {
   Result<SequenceState> NewState() const;
   Result<Session> NewSession();
 
+  // What is remembered of prompts; null if EngineOptions::checkpoints asks for nothing.
+  PrefixStore* prefixes() { return prefixes_.get(); }
+
   const EnginePlan& plan() const { return plan_; }
   const TextModel& text() const { return text_; }
   Model& model() { return *model_; }
@@ -118,10 +123,13 @@ class Engine {
   Engine(std::unique_ptr<ModelFile> file, TextModel text)
       : file_(std::move(file)), text_(std::move(text)) {}
 
+  Status OpenPrefixes(const CheckpointOptions& options, const ModelConfig& config, KvType kv_type);
+
   std::unique_ptr<ModelFile> file_;
   TextModel text_;
   EnginePlan plan_;
   std::unique_ptr<Model> model_;
+  std::unique_ptr<PrefixStore> prefixes_;
 };
 
 // `experts_per_token` 0: as trained.

@@ -154,6 +154,7 @@ void Scheduler::Impl::Publish() {
   counts.store = store.stats();
   counts.store_slots = store.slots();
   counts.store_slots_used = store.slots_used();
+  if (const PrefixStore* prefixes = engine.prefixes()) counts.prefixes = prefixes->stats();
   const std::lock_guard lock(mutex);
   published = counts;
 }
@@ -168,7 +169,9 @@ Result<std::unique_ptr<Scheduler>> Scheduler::Create(Engine& engine,
         fmt::format("the engine was loaded for 1 to {} sequences", engine.plan().memory.sequences));
   }
   auto impl = std::make_unique<Impl>(engine, options);
-  const BatchOptions batch{.slots = options.slots, .step_s = options.step_s};
+  const BatchOptions batch{.slots = options.slots,
+                           .step_s = options.step_s,
+                           .checkpoint_every = options.checkpoint_every};
   FM_ASSIGN_OR_RETURN(impl->batch, Batch::Create(engine, batch, impl->counts));
   impl->Publish();
   impl->thread = std::thread([raw = impl.get()] { raw->Run(); });

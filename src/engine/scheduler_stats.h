@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "experts/store.h"
+#include "state/prefix_store.h"
 
 namespace flashmoe {
 
@@ -47,12 +48,7 @@ struct SchedulerStats {
   StoreStats store;  // experts: requests, hits, bytes read
   uint64_t store_slots = 0, store_slots_used = 0;
 
-  // Checkpoints of prefixes.
-  uint64_t checkpoints = 0;               // in memory now
-  uint64_t checkpoint_bytes = 0;          // they take
-  uint64_t checkpoint_bytes_on_disk = 0;  // now
-  uint64_t checkpoints_made = 0, checkpoints_used = 0;
-  uint64_t checkpoints_damaged = 0;  // files that were ignored
+  PrefixStoreStats prefixes;  // checkpoints
 
   // Of the experts that were read, for each token that went through the model.
   double bytes_read_per_token() const {

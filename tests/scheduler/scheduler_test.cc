@@ -10,6 +10,7 @@
 #include <random>
 #include <thread>
 
+#include "tests/scheduler/ticket.h"
 #include "tests/support/test_model.h"
 
 namespace flashmoe {
@@ -18,38 +19,6 @@ namespace {
 using testing::HasSubstr;
 
 constexpr char kTiny[] = "tiny-random";
-
-GenerateRequest Greedy(std::vector<int32_t> prompt, int64_t max_tokens) {
-  GenerateRequest request;
-  request.prompt = std::move(prompt);
-  request.sampling.temperature = 0;
-  request.max_tokens = max_tokens;
-  request.ignore_stop_tokens = true;
-  return request;
-}
-
-// A submitted job and what came of it.
-struct Ticket {
-  std::shared_ptr<CancelFlag> cancel = std::make_shared<CancelFlag>();
-  std::string text;             // of its pieces
-  std::vector<int32_t> tokens;  // likewise
-  std::promise<Result<GenerateResult>> promise;
-  std::future<Result<GenerateResult>> end = promise.get_future();
-  std::function<bool(const AnswerPiece&)> on_piece;
-
-  Result<uint64_t> Submit(Scheduler& scheduler, GenerateRequest request) {
-    Job job;
-    job.request = std::move(request);
-    job.cancel = cancel;
-    job.on_piece = [this](const AnswerPiece& piece) {
-      text += piece.text;
-      if (piece.token >= 0) tokens.push_back(piece.token);
-      return !on_piece || on_piece(piece);
-    };
-    job.on_end = [this](Result<GenerateResult> result) { promise.set_value(std::move(result)); };
-    return scheduler.Submit(std::move(job));
-  }
-};
 
 class SchedulerTest : public testing::Test {
  protected:
@@ -82,7 +51,7 @@ TEST_F(SchedulerTest, EachOfManyAnswersEqualsItsOwn) {
     std::vector<GenerateRequest> requests;
     for (const int64_t length : {1, 64, 100, 700, 63, 129, 400, 20}) {
       const auto seed = static_cast<uint64_t>(length);
-      requests.push_back(Greedy(SomeTokens(length, 500, seed), 5 + length % 30));
+      requests.push_back(GreedyRequest(SomeTokens(length, 500, seed), 5 + length % 30));
     }
     requests[3].sampling.temperature = 0.8f;
     requests[3].sampling.top_p = 0.9f;
@@ -125,7 +94,7 @@ TEST_F(SchedulerTest, AFullQueueRefusesAndSaysWhenToComeBack) {
     }
     return true;
   };
-  const GenerateRequest request = Greedy(SomeTokens(5, 500), 3);
+  const GenerateRequest request = GreedyRequest(SomeTokens(5, 500), 3);
   ASSERT_TRUE(first.Submit(*scheduler_, request).has_value());
   begun.get_future().wait();
   ASSERT_TRUE(second.Submit(*scheduler_, request).has_value());
@@ -151,10 +120,10 @@ TEST_F(SchedulerTest, WhatIsWrongWithARequestIsSaidAtOnce) {
     EXPECT_EQ(result.error().code, ErrorCode::kInvalidInput);
     return result.error().ToString();
   };
-  EXPECT_THAT(refusal(Greedy({}, 1)), HasSubstr("empty"));
-  EXPECT_THAT(refusal(Greedy(SomeTokens(1025, 500), 1)), HasSubstr("context of 1024"));
-  EXPECT_THAT(refusal(Greedy({100'000}, 1)), HasSubstr("100000"));
-  GenerateRequest hot = Greedy({1}, 1);
+  EXPECT_THAT(refusal(GreedyRequest({}, 1)), HasSubstr("empty"));
+  EXPECT_THAT(refusal(GreedyRequest(SomeTokens(1025, 500), 1)), HasSubstr("context of 1024"));
+  EXPECT_THAT(refusal(GreedyRequest({100'000}, 1)), HasSubstr("100000"));
+  GenerateRequest hot = GreedyRequest({1}, 1);
   hot.sampling.temperature = -1;
   EXPECT_THAT(refusal(hot), HasSubstr("temperature"));
   EXPECT_EQ(scheduler_->stats().submitted, 0u);
@@ -167,7 +136,7 @@ TEST_F(SchedulerTest, ACancelledJobEndsAndTheOthersGoOn) {
     if (leaving.tokens.size() == 3) leaving.cancel->Set();
     return true;
   };
-  const GenerateRequest request = Greedy(SomeTokens(70, 500), 40);
+  const GenerateRequest request = GreedyRequest(SomeTokens(70, 500), 40);
   ASSERT_TRUE(leaving.Submit(*scheduler_, request).has_value());
   ASSERT_TRUE(staying.Submit(*scheduler_, request).has_value());
   waiting.cancel->Set();
@@ -193,13 +162,13 @@ TEST_F(SchedulerTest, StopLetsRunningJobsEndAndCancelsTheRest) {
     if (running.tokens.size() == 1) begun.set_value();
     return true;
   };
-  ASSERT_TRUE(running.Submit(*scheduler_, Greedy(SomeTokens(9, 500), 60)).has_value());
-  ASSERT_TRUE(waiting.Submit(*scheduler_, Greedy(SomeTokens(9, 500), 6)).has_value());
+  ASSERT_TRUE(running.Submit(*scheduler_, GreedyRequest(SomeTokens(9, 500), 60)).has_value());
+  ASSERT_TRUE(waiting.Submit(*scheduler_, GreedyRequest(SomeTokens(9, 500), 6)).has_value());
   begun.get_future().wait();
   scheduler_->Stop(60);
   EXPECT_EQ(running.end.get()->finish, FinishReason::kLength);
   EXPECT_EQ(waiting.end.get()->finish, FinishReason::kCancelled);
-  const auto refused = late.Submit(*scheduler_, Greedy({1}, 1));
+  const auto refused = late.Submit(*scheduler_, GreedyRequest({1}, 1));
   ASSERT_FALSE(refused.has_value());
   EXPECT_EQ(refused.error().code, ErrorCode::kBusy);
   EXPECT_FALSE(scheduler_->Inspect([](Engine&) {}));
@@ -213,7 +182,7 @@ TEST_F(SchedulerTest, StopWithoutGraceCancelsWhatRuns) {
     if (running.tokens.size() == 1) begun.set_value();
     return true;
   };
-  ASSERT_TRUE(running.Submit(*scheduler_, Greedy(SomeTokens(9, 500), 1000)).has_value());
+  ASSERT_TRUE(running.Submit(*scheduler_, GreedyRequest(SomeTokens(9, 500), 1000)).has_value());
   begun.get_future().wait();
   scheduler_.reset();
   EXPECT_EQ(running.end.get()->finish, FinishReason::kCancelled);
@@ -221,7 +190,7 @@ TEST_F(SchedulerTest, StopWithoutGraceCancelsWhatRuns) {
 
 TEST_F(SchedulerTest, LogprobsAreThoseOfTheModel) {
   Start(path_, 2);
-  GenerateRequest request = Greedy(SomeTokens(9, 500), 4);
+  GenerateRequest request = GreedyRequest(SomeTokens(9, 500), 4);
   request.top_logprobs = 3;
   Ticket ticket;
   ticket.on_piece = [](const AnswerPiece& piece) {
@@ -243,7 +212,7 @@ TEST_F(SchedulerTest, LogprobsAreThoseOfTheModel) {
 TEST_F(SchedulerTest, StopStringsAndTheReaderEndAnAnswer) {
   Start(BundledModel(), 2);
   path_ = BundledModel();
-  GenerateRequest request = Greedy(engine_->text().Encode("Once upon a time"), 30);
+  GenerateRequest request = GreedyRequest(engine_->text().Encode("Once upon a time"), 30);
   const std::string whole = Alone(request).text;
   ASSERT_GT(whole.size(), 20u);
   request.stop = {whole.substr(10, 4)};
@@ -270,7 +239,7 @@ TEST_F(SchedulerTest, OthersMayLookIn) {
   const auto counter = std::make_shared<Counter>();
   scheduler_->SetObserver(counter);
   Ticket ticket;
-  ASSERT_TRUE(ticket.Submit(*scheduler_, Greedy(SomeTokens(9, 500), 4)).has_value());
+  ASSERT_TRUE(ticket.Submit(*scheduler_, GreedyRequest(SomeTokens(9, 500), 4)).has_value());
   ASSERT_TRUE(ticket.end.get().has_value());
   EXPECT_EQ(counter->passes, 4);
   uint64_t slots = 0;
@@ -286,7 +255,7 @@ TEST_F(SchedulerTest, JobsShareTheMemoryForPositions) {
   options_.context = 256;
   Start(path_, 3, {}, options_);
   std::vector<Ticket> tickets(6);
-  const GenerateRequest request = Greedy(SomeTokens(100, 500), 1000);
+  const GenerateRequest request = GreedyRequest(SomeTokens(100, 500), 1000);
   for (Ticket& ticket : tickets) ASSERT_TRUE(ticket.Submit(*scheduler_, request).has_value());
   for (Ticket& ticket : tickets) {
     const auto result = ticket.end.get();
@@ -306,8 +275,8 @@ TEST_F(SchedulerTest, RandomSchedulesWithCancels) {
     std::vector<GenerateRequest> requests;
     for (Ticket& ticket : tickets) {
       const auto length = 1 + static_cast<int64_t>(random() % 300);
-      requests.push_back(Greedy(SomeTokens(length, 500, static_cast<uint64_t>(length)),
-                                static_cast<int64_t>(random() % 20)));
+      requests.push_back(GreedyRequest(SomeTokens(length, 500, static_cast<uint64_t>(length)),
+                                       static_cast<int64_t>(random() % 20)));
       const auto leave_after = random() % 3 == 0 ? random() % 8 : 1000;
       ticket.on_piece = [&ticket, leave_after](const AnswerPiece&) {
         if (ticket.tokens.size() > leave_after) ticket.cancel->Set();
