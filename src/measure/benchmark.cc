@@ -158,7 +158,8 @@ void AddRoofs(const ModelFacts& facts, const MachineSpeed& machine, RunSeries& s
     series.roofs.memory =
         machine.memory_bytes_per_s / static_cast<double>(facts.TouchedBytes(middle));
   } else {
-    series.roofs.matrix = 1 / machine.LeastPrefillSeconds(facts);
+    series.roofs.matrix =
+        1 / machine.LeastPrefillSeconds(facts, static_cast<double>(series.tokens));
   }
 }
 

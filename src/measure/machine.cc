@@ -66,14 +66,15 @@ double MachineSpeed::DecodeExpertSeconds(const ModelFacts& facts) const {
   return OneTokenSeconds(facts.products.experts, experts);
 }
 
-double MachineSpeed::PrefillSeconds(const ModelFacts& facts, double tokens,
+double MachineSpeed::PrefillSeconds(const ModelFacts& facts, double first, double tokens,
                                     double tokens_an_expert) const {
   return ManyTokensSeconds(facts.products.dense, dense, tokens) +
-         ManyTokensSeconds(facts.products.experts, experts, tokens_an_expert);
+         ManyTokensSeconds(facts.products.experts, experts, tokens_an_expert) +
+         mixers.PrefillSeconds(facts.config, first + tokens / 2);
 }
 
-double MachineSpeed::LeastPrefillSeconds(const ModelFacts& facts) const {
-  double seconds = 0;
+double MachineSpeed::LeastPrefillSeconds(const ModelFacts& facts, double tokens) const {
+  double seconds = mixers.PrefillSeconds(facts.config, tokens / 2);
   for (const auto& [shares, speeds] :
        {std::pair{&facts.products.dense, &dense}, std::pair{&facts.products.experts, &experts}}) {
     for (const ProductShare& share : *shares) {
@@ -108,6 +109,7 @@ Result<MachineSpeed> MeasureMachine(const ModelFacts& facts, const File* file,
                                                   *kernels, pool));
   FM_ASSIGN_OR_RETURN(speed.head,
                       MeasureTypes({facts.products.head}, c.vocab_rows, c.hidden, *kernels, pool));
+  speed.mixers = MeasureMixers(c, *kernels, pool);
   for (auto* types : {&speed.dense, &speed.experts, &speed.head}) {
     for (KernelSpeed& kernel : *types) kernel.bytes_per_s *= speed.memory_bytes_per_s / measured;
   }
