@@ -47,14 +47,6 @@ Result<std::vector<KernelSpeed>> MeasureTypes(const std::vector<ProductShare>& s
   return speeds;
 }
 
-// In the pieces that experts are read in: gate, up and down each.
-DiskSpeed MeasureDisk(const File& file, const ModelFacts& facts, ReaderKind reader) {
-  const DeviceProfile device = ProbeDevice(file, std::max<uint64_t>(1, facts.expert_bytes / 3),
-                                           {.reader = reader, .file_bytes_least = 0});
-  if (!device.probed()) return {};
-  return {device.gbps * 1e9, device.reader_name()};
-}
-
 }  // namespace
 
 double MachineSpeed::DecodeDenseSeconds(const ModelFacts& facts) const {
@@ -83,6 +75,13 @@ double MachineSpeed::LeastPrefillSeconds(const ModelFacts& facts, double tokens)
     }
   }
   return seconds;
+}
+
+DiskSpeed MeasureDisk(const File& file, const ModelFacts& facts, ReaderKind reader) {
+  const DeviceProfile device = ProbeDevice(file, std::max<uint64_t>(1, facts.expert_bytes / 3),
+                                           {.reader = reader, .file_bytes_least = 0});
+  if (!device.probed()) return {};
+  return {device.gbps * 1e9, device.reader_name()};
 }
 
 Result<MachineSpeed> MeasureMachine(const ModelFacts& facts, const File* file,
