@@ -4,7 +4,6 @@
 
 #include "base/bandwidth.h"
 #include "base/check.h"
-#include "base/memory.h"
 #include "io/device_probe.h"
 
 namespace flashmoe {
@@ -94,8 +93,7 @@ Result<MachineSpeed> MeasureMachine(const ModelFacts& facts, const File* file,
     speed.disk = MeasureDisk(*file, facts, options.reader);
   }
   FM_ASSIGN_OR_RETURN(const double measured,
-                      MeasureReadBandwidth(options.threads,
-                                           std::min(kBandwidthBytes, AvailableMemory().bytes / 4)));
+                      MeasureReadBandwidth(options.threads, MeasuringBytes()));
   speed.memory_bytes_per_s = options.memory_bytes_per_s > 0 ? options.memory_bytes_per_s : measured;
 
   const ModelConfig& c = facts.config;
