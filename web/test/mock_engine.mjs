@@ -18,8 +18,10 @@ export class MockEngine {
       disk: 0,
     });
     this.states = new Uint8Array(layers * perLayer);
-    for (let i = 0; i < this.states.length; ++i) {
-      this.states[i] = this.random() < 0.38 ? kResident : 0;
+    for (let layer = 0; layer < layers; ++layer) {
+      for (let rank = 0; rank < perLayer * 0.38; ++rank) {
+        this.states[this.cell(layer, rank)] = kResident;
+      }
     }
   }
 
@@ -28,16 +30,28 @@ export class MockEngine {
     return this.seed / 2 ** 32;
   }
 
+  // The expert that is the layer's rank-th most wanted.
+  cell(layer, rank) {
+    return layer * this.perLayer + ((rank * 37 + layer * 11) % this.perLayer);
+  }
+
+  // Of the less wanted experts of a layer, the next resident one after a random place goes.
+  evict(layer) {
+    for (let rank = Math.floor(this.perLayer * (0.2 + 0.6 * this.random())); ; ++rank) {
+      const cell = this.cell(layer, rank % this.perLayer);
+      if (this.states[cell] & kRead || !(this.states[cell] & kResident)) continue;
+      this.states[cell] &= ~kResident;
+      return;
+    }
+  }
+
   useExpert(layer, counts) {
-    // Some experts are asked for far more often than others.
-    const expert = Math.floor(this.perLayer * this.random() ** 2.2);
-    const cell = layer * this.perLayer + ((expert * 37 + layer * 11) % this.perLayer);
+    const cell = this.cell(layer, Math.floor(this.perLayer * this.random() ** 3.5));
     ++counts.used;
     if (!(this.states[cell] & kResident)) {
       ++counts.read;
+      this.evict(layer);
       this.states[cell] |= kRead | kResident;
-      const victim = layer * this.perLayer + Math.floor(this.random() * this.perLayer);
-      if (victim !== cell) this.states[victim] &= ~kResident;
     }
     this.states[cell] |= kUsed;
   }
@@ -60,17 +74,25 @@ export class MockEngine {
     this.disk += (target - this.disk) * 0.6;
     return {
       tokens_per_s: this.speed,
+      prompt_tokens_per_s: 0,
       disk_gbps: this.disk,
       disk_roof_gbps: 3.2,
-      hit_rate: counts.used > 0 ? 1 - counts.read / counts.used : 0.82,
-      memory: { dense: 5.9e9, slots: 11.4e9, state: 0.7e9, other: 0.25e9 },
+      hit_rate: counts.used > 0 ? 1 - counts.read / counts.used : null,
+      memory: {
+        dense: 5.9e9,
+        slots: 11.4e9,
+        state: 0.7e9,
+        other: 0.25e9,
+        resident: 18.1e9,
+        budget: 20 * 2 ** 30,
+      },
       context_used: isBusy ? 4096 + Math.floor(this.time * 6) : 4096,
-      context_max: 262144,
+      context_limit: 262144,
       running: this.running,
       queued: 0,
       experts: {
         layers: this.layers,
-        experts_per_layer: this.perLayer,
+        per_layer: this.perLayer,
         state: Buffer.from(this.states).toString('base64'),
       },
     };

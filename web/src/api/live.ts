@@ -6,13 +6,20 @@ export interface LiveFrame {
   tokensPerS: number;
   diskGbps: number;
   diskRoofGbps: number;
-  hitRate: number; // 0 to 1
-  memory: { name: string; bytes: number }[];
+  promptTokensPerS: number;
+  hitRate: number | null; // 0 to 1; null: no expert was asked for
+  memory: Memory;
   contextUsed: number;
-  contextMax: number; // 0: not told
+  contextLimit: number; // 0: not told
   running: number;
   queued: number;
   experts?: ExpertStates;
+}
+
+export interface Memory {
+  kinds: { name: string; bytes: number }[]; // as planned
+  resident: number; // as measured; 0: not told
+  budget: number;
 }
 
 /** One byte for each (layer, expert), layer by layer. */
@@ -36,10 +43,19 @@ function record(value: unknown): Record<string, unknown> {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }
 
+function memoryOf(value: unknown): Memory {
+  const { resident, budget, ...kinds } = record(value);
+  return {
+    kinds: Object.entries(kinds).map(([name, bytes]) => ({ name, bytes: number(bytes) })),
+    resident: number(resident),
+    budget: number(budget),
+  };
+}
+
 function expertsOf(value: unknown): ExpertStates | undefined {
   const fields = record(value);
   const layers = number(fields.layers);
-  const perLayer = number(fields.experts_per_layer);
+  const perLayer = number(fields.per_layer);
   const cells = layers * perLayer;
   if (typeof fields.state !== 'string' || !(cells > 0 && cells <= kCellsMax)) return undefined;
   const states = Uint8Array.from(atob(fields.state), (char) => char.charCodeAt(0));
@@ -48,15 +64,15 @@ function expertsOf(value: unknown): ExpertStates | undefined {
 
 export function parseFrame(data: string): LiveFrame {
   const fields = record(JSON.parse(data));
-  const memory = Object.entries(record(fields.memory));
   return {
     tokensPerS: number(fields.tokens_per_s),
     diskGbps: number(fields.disk_gbps),
     diskRoofGbps: number(fields.disk_roof_gbps),
-    hitRate: Math.min(1, Math.max(0, number(fields.hit_rate))),
-    memory: memory.map(([name, bytes]) => ({ name, bytes: number(bytes) })),
+    promptTokensPerS: number(fields.prompt_tokens_per_s),
+    hitRate: typeof fields.hit_rate === 'number' ? Math.min(1, Math.max(0, fields.hit_rate)) : null,
+    memory: memoryOf(fields.memory),
     contextUsed: number(fields.context_used),
-    contextMax: number(fields.context_max),
+    contextLimit: number(fields.context_limit),
     running: number(fields.running),
     queued: number(fields.queued),
     experts: expertsOf(fields.experts),

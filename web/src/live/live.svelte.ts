@@ -50,7 +50,8 @@ class Live {
     const timeMs = Date.now();
     const { tokensPerS, diskGbps } = frame;
     this.problem = '';
-    this.frame = frame;
+    // While no expert is asked for, the last rate stays.
+    this.frame = { ...frame, hitRate: frame.hitRate ?? this.frame?.hitRate ?? null };
     this.samples = [
       ...this.samples.filter((sample) => timeMs - sample.timeMs < kKeptMs),
       { timeMs, tokensPerS, diskGbps },

@@ -35,6 +35,7 @@ const languages = {
 };
 for (const [name, language] of Object.entries(languages)) hljs.registerLanguage(name, language);
 hljs.registerAliases(['c', 'h'], { languageName: 'cpp' });
+hljs.registerAliases(['shell', 'console'], { languageName: 'bash' });
 
 const kHighlightedMax = 40_000; // characters; longer code stays plain, so that drawing stays fast
 

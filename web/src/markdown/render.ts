@@ -4,9 +4,10 @@ import { Marked, type Token, type Tokens } from 'marked';
 import { highlight } from './highlight';
 import { sanitize } from './sanitize';
 
+// Entities that are there already stay what they are.
 export function escapeHtml(text: string): string {
   return text
-    .replaceAll('&', '&amp;')
+    .replace(/&(?!#\d{1,7};|#x[\da-f]{1,6};|\w+;)/gi, '&amp;')
     .replaceAll('<', '&lt;')
     .replaceAll('>', '&gt;')
     .replaceAll('"', '&quot;');
@@ -44,6 +45,12 @@ const marked = new Marked({
   gfm: true,
   renderer: {
     html: shownAsWritten,
+    // marked trusts what stands between <code>, <kbd> or <pre> tags; this does not.
+    text(token) {
+      return 'tokens' in token && token.tokens
+        ? this.parser.parseInline(token.tokens)
+        : escapeHtml(token.text);
+    },
     image: picture,
   },
 });

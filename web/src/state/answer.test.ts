@@ -58,7 +58,7 @@ describe('figuresOf', () => {
     expect(figuresOf(turn)).toEqual([
       '11 tokens',
       '5.0 tokens/s',
-      'first after 0.8 s',
+      'first after 800 ms',
       '3,968 of 4,031 prompt tokens reused',
     ]);
   });

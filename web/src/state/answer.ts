@@ -39,7 +39,9 @@ export function applyEvent(turn: Turn, event: ChatEvent, clock: AnswerClock, now
     return;
   }
   // Models put line breaks between their thinking and their answer.
-  if (event.kind === 'text') turn.text = (turn.text + event.text).replace(/^\s+/, '');
+  if (event.kind === 'text') {
+    turn.text = turn.text === '' ? event.text.replace(/^(\s*\n)+/, '') : turn.text + event.text;
+  }
   if (event.kind === 'call') applyCall(turn, event);
 }
 
@@ -53,6 +55,7 @@ export function applyTiming(turn: Turn, clock: AnswerClock): void {
 }
 
 export function seconds(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`;
   const value = ms / 1000;
   return value < 10 ? `${value.toFixed(1)} s` : `${Math.round(value)} s`;
 }

@@ -17,6 +17,7 @@ class Chats {
   current: Conversation = $state(tree.newConversation('', 0));
   isLasting = $state(true);
   running = new SvelteMap<string, AbortController>();
+  private removed = new Set<string>(); // an answer that is still ending does not bring them back
   private storage: Promise<Storage> = openStorage();
   private channel = 'BroadcastChannel' in window ? new BroadcastChannel('flashmoe') : null;
 
@@ -27,11 +28,11 @@ class Chats {
     const storage = await this.storage;
     this.isLasting = storage.isLasting;
     await this.reload();
-    this.startNew();
-    const last = this.all.find(({ id }) => id === decodeURIComponent(location.hash.slice(1)));
-    if (last !== undefined) this.open(last.id);
+    const last = location.hash.slice(1);
+    if (this.find(last) === undefined) this.startNew();
+    else this.open(last);
     // Another tab changed something: take it over, but for what is being written here.
-    this.channel?.addEventListener('message', () => void this.reload());
+    this.channel?.addEventListener('message', ({ data }) => void this.takeOver(String(data)));
     addEventListener('pagehide', () => {
       for (const id of this.running.keys()) void this.save(this.find(id));
     });
@@ -60,12 +61,14 @@ class Chats {
   async remove(id: string): Promise<void> {
     const conversation = this.find(id);
     if (conversation === undefined) return;
+    this.removed.add(id);
     this.running.get(id)?.abort();
     this.all = this.all.filter((other) => other.id !== id);
     if (this.current.id === id) this.startNew();
     await (await this.storage).remove(id);
     this.channel?.postMessage(id);
     const undo = () => {
+      this.removed.delete(id);
       this.insert(conversation);
       void this.save(conversation);
       this.open(id);
@@ -185,7 +188,7 @@ class Chats {
   }
 
   private find(id: string): Conversation | undefined {
-    return this.current.id === id ? this.current : this.all.find((other) => other.id === id);
+    return this.all.find((other) => other.id === id);
   }
 
   private insert(conversation: Conversation): void {
@@ -193,7 +196,7 @@ class Chats {
   }
 
   private async save(conversation: Conversation | undefined): Promise<void> {
-    if (conversation === undefined) return;
+    if (conversation === undefined || this.removed.has(conversation.id)) return;
     try {
       await (await this.storage).put($state.snapshot(conversation));
       this.channel?.postMessage(conversation.id);
@@ -204,23 +207,29 @@ class Chats {
 
   private async reload(): Promise<void> {
     const stored = await (await this.storage).all();
-    const merged = stored.map((conversation) => {
-      const own = this.find(conversation.id);
-      if (own !== undefined && own.changed >= conversation.changed) return own;
-      return settle(conversation, this.running.has(conversation.id));
-    });
-    this.all = merged.sort((a, b) => b.changed - a.changed);
-    const current = this.all.find(({ id }) => id === this.current.id);
-    if (current !== undefined) this.current = current;
+    const written = stored.map((read) => (this.running.has(read.id) ? this.find(read.id)! : read));
+    for (const conversation of written) this.settle(conversation);
+    this.all = written.sort((a, b) => b.changed - a.changed);
   }
-}
 
-/** An answer that was streaming when its page was closed has stopped. */
-function settle(conversation: Conversation, isRunning: boolean): Conversation {
-  for (const turn of conversation.turns) {
-    if (turn.ended === 'running' && !isRunning) turn.ended = 'stopped';
+  private async takeOver(id: string): Promise<void> {
+    if (this.running.has(id)) return;
+    const stored = await (await this.storage).get(id);
+    this.all = this.all.filter((other) => other.id !== id);
+    if (stored === undefined) {
+      if (this.current.id === id) this.startNew();
+      return;
+    }
+    this.all = [stored, ...this.all].sort((a, b) => b.changed - a.changed);
+    if (this.current.id === id) this.open(id);
   }
-  return conversation;
+
+  // An answer that was streaming when its page was closed has stopped.
+  private settle(conversation: Conversation): void {
+    for (const turn of conversation.turns) {
+      if (turn.ended === 'running' && !this.running.has(conversation.id)) turn.ended = 'stopped';
+    }
+  }
 }
 
 export const chats = new Chats();

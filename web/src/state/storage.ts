@@ -5,6 +5,7 @@ import type { Conversation } from './conversation';
 export interface Storage {
   isLasting: boolean;
   all(): Promise<Conversation[]>;
+  get(id: string): Promise<Conversation | undefined>;
   put(conversation: Conversation): Promise<void>;
   remove(id: string): Promise<void>;
 }
@@ -29,6 +30,7 @@ function inMemory(): Storage {
   return {
     isLasting: false,
     all: async () => [...kept.values()],
+    get: async (id) => kept.get(id),
     put: async (conversation) => void kept.set(conversation.id, conversation),
     remove: async (id) => void kept.delete(id),
   };
@@ -46,6 +48,7 @@ export async function openStorage(): Promise<Storage> {
   return {
     isLasting: true,
     all: () => settled<Conversation[]>(store('readonly').getAll()),
+    get: (id) => settled<Conversation | undefined>(store('readonly').get(id)),
     put: async (conversation) => void (await settled(store('readwrite').put(conversation))),
     remove: async (id) => void (await settled(store('readwrite').delete(id))),
   };
