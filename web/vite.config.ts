@@ -14,5 +14,10 @@ export default defineConfig({
   build: { target: 'es2022', modulePreload: false, reportCompressedSize: false },
   // `npm run dev` beside a server: npm run mock, or flashmoe serve.
   server: { proxy: { '/v1': 'http://127.0.0.1:8080' } },
-  test: { fileParallelism: false, testTimeout: 30_000, hookTimeout: 30_000 },
+  test: {
+    fileParallelism: false,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    expect: { poll: { timeout: 15_000 } }, // machines that are busy are slow
+  },
 });

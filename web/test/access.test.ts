@@ -102,6 +102,19 @@ describe('on a phone', () => {
   });
 });
 
+describe('on a tablet', () => {
+  it('there is room for the list or the panel, and for what one does', async () => {
+    const page = await stage.open({ viewport: { width: 1024, height: 768 } });
+    await page.getByRole('button', { name: 'Engine', exact: true }).click();
+    await expect.poll(() => page.getByRole('navigation').count()).toBe(0);
+    await page.getByLabel('Message', { exact: true }).fill('x');
+    await page.getByRole('button', { name: 'Send', exact: true }).click({ trial: true });
+    await page.getByRole('button', { name: 'Show conversations' }).click();
+    await page.getByRole('navigation').waitFor();
+    expect(await page.locator('#engine').count()).toBe(0);
+  });
+});
+
 describe('by keyboard', () => {
   it('a message can be written as soon as the page is there', async () => {
     const page = await stage.open();

@@ -1,11 +1,14 @@
 // A Chromium, a server and a page for the tests. FLASHMOE_URL: a real server instead of the mock.
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, expect } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { startMock } from './mock_server.mjs';
 
 export type Mock = Awaited<ReturnType<typeof startMock>>;
 
 export const realUrl = process.env.FLASHMOE_URL;
+
+/** Tests of what only the mock can be made to do. */
+export const onMock = it.skipIf(realUrl !== undefined);
 
 const kArguments = [
   '--no-sandbox',

@@ -1,9 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { answered, answers, questions, realUrl, script, send, useStage } from './browser.ts';
+import { answered, answers, questions, onMock, script, send, useStage } from './browser.ts';
 
 const stage = useStage();
-const onMock = it.skipIf(realUrl !== undefined);
 
 describe('a chat', () => {
   it('sends a message and streams the answer', async () => {

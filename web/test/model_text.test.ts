@@ -1,6 +1,6 @@
 // What a model writes: thinking, calls, Markdown, and attempts to be more than text.
 import { describe, expect, it } from 'vitest';
-import { answered, answers, script, send, useStage } from './browser.ts';
+import { answered, answers, onMock, script, send, useStage } from './browser.ts';
 
 const stage = useStage();
 
@@ -90,9 +90,8 @@ describe('Markdown', () => {
     expect(await answer.locator('.hljs-keyword, .hljs-type').allInnerTexts()).toContain('const');
   });
 
-  it('keeps the elements of blocks that are done while the answer grows', async () => {
-    if (!stage.mock) return;
-    stage.mock.state.paceMs = 12;
+  onMock('keeps the elements of blocks that are done while the answer grows', async () => {
+    stage.mock!.state.paceMs = 12;
     const page = await stage.open();
     await send(page, 'a long answer');
     await answers(page).getByRole('heading').first().waitFor();
@@ -104,6 +103,18 @@ describe('Markdown', () => {
     expect(await page.locator('#kept').count()).toBe(1);
     await page.keyboard.press('Escape');
     await answered(page);
+  });
+});
+
+describe('a streamed answer', () => {
+  onMock.each(['experts', 'inject'])('looks as if it had come at once: %s', async (word) => {
+    const page = await stage.open();
+    await send(page, word);
+    await answered(page);
+    const streamed = await answers(page).locator('.prose').innerHTML();
+    await page.reload();
+    await answers(page).locator('.prose').waitFor();
+    expect(await answers(page).locator('.prose').innerHTML()).toBe(streamed);
   });
 });
 

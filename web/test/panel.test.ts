@@ -1,9 +1,8 @@
 import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
-import { answered, realUrl, send, useStage } from './browser.ts';
+import { answered, onMock, send, useStage } from './browser.ts';
 
 const stage = useStage();
-const onMock = it.skipIf(realUrl !== undefined);
 
 function picture(page: Page): Promise<string> {
   return page

@@ -20,8 +20,7 @@ export function errorText(body: unknown): string | undefined {
 }
 
 function wordsFor(status: number): string {
-  if (status === 401 || status === 403)
-    return 'The server asks for an API key: add it in Settings.';
+  if (status === 401) return 'The server asks for an API key: add it in Settings.';
   if (status === 404) return 'The server does not know this request.';
   if (status === 429) return 'The server is busy: its queue is full.';
   if (status >= 500) return `The server failed (${status}).`;
@@ -31,11 +30,10 @@ function wordsFor(status: number): string {
 async function errorOf(response: Response): Promise<ServerError> {
   const said = errorText(await response.json().catch(() => undefined));
   const words = wordsFor(response.status);
-  const isAboutKey = response.status === 401 || response.status === 403;
   const retryAfter = Number.parseInt(response.headers.get('Retry-After') ?? '', 10);
   return new ServerError(
     response.status,
-    said === undefined || isAboutKey ? words : said,
+    said === undefined || response.status === 401 ? words : said,
     Number.isNaN(retryAfter) ? undefined : retryAfter,
   );
 }

@@ -15,8 +15,7 @@ class Server {
       this.problem = '';
       this.wantsKey = false;
     } catch (error) {
-      const status = error instanceof ServerError ? error.status : 0;
-      this.wantsKey = status === 401 || status === 403;
+      this.wantsKey = error instanceof ServerError && error.status === 401;
       this.problem = error instanceof ServerError ? error.message : 'The server is not understood.';
     }
   }
