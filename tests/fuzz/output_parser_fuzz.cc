@@ -23,9 +23,7 @@ OutputParserOptions Options(uint8_t bits) {
   OutputParserOptions options;
   options.starts_in_thinking = (bits & 1) != 0;
   options.tool_calls = (bits & 2) == 0;
-  options.tools.resize(1);
-  options.tools[0].name = "f";
-  options.tools[0].parameters = *schema;
+  options.tools = {{.name = "f", .description = "", .parameters = *schema}};
   return options;
 }
 
