@@ -46,7 +46,7 @@ struct GrammarOptions {
   // Constraints that cannot be kept are dropped (see dropped_constraints) instead of refused; what
   // is malformed is an error still.
   bool lenient = false;
-  GrammarLimits limits;
+  GrammarLimits limits = {};
 };
 
 // JSON texts that validate against the schema (draft 2020-12 and OpenAI's strict subset). Members
@@ -68,7 +68,7 @@ enum class ToolCallForm {
 
 struct ToolSpec {
   std::string name;
-  nlohmann::ordered_json parameters;  // a schema of type object; null: no parameters
+  nlohmann::ordered_json parameters = nullptr;  // a schema of type object; null: no parameters
 };
 
 struct ToolCallOptions {
@@ -78,8 +78,8 @@ struct ToolCallOptions {
   bool required = false;
   bool parallel = true;  // more than one call
   // response_format beside tools: what is not a call is JSON of this schema, not free text.
-  std::optional<nlohmann::ordered_json> answer_schema;
-  GrammarOptions grammar;
+  std::optional<nlohmann::ordered_json> answer_schema = {};
+  GrammarOptions grammar = {};
 };
 
 // REQUIRES nothing: no tools, doubled or empty names are errors. An error in a tool's schema has
