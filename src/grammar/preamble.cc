@@ -5,13 +5,6 @@
 
 namespace flashmoe::grammar {
 
-NodeId AppendUntil(GrammarBuilder& builder, Nfa& nfa, NodeId from, std::string_view marker) {
-  const RuleId rule = builder.Reserve();
-  Nfa text = builder.NewNfa();
-  builder.Define(rule, text, text.Literal(text.Insert(0, WithoutPartMachine(marker)), marker));
-  return nfa.Call(from, rule);
-}
-
 NodeId AppendLineBreaks(Nfa& nfa, NodeId from, int most) {
   const NodeId to = nfa.AddNode();
   nfa.AddEmpty(from, to);
@@ -22,12 +15,22 @@ NodeId AppendLineBreaks(Nfa& nfa, NodeId from, int most) {
   return to;
 }
 
-NodeId AppendPreamble(GrammarBuilder& builder, Nfa& nfa, NodeId from, ThinkingBlock thinking) {
+NodeId AppendPreamble(GrammarBuilder& builder, Nfa& nfa, NodeId from, ThinkingBlock thinking,
+                      std::string_view forbidden) {
+  constexpr std::string_view kOpen = "<think>", kClose = "</think>";
+  constexpr size_t kStatesMax = 1 << 12;  // two short texts need some dozens
   if (thinking == ThinkingBlock::kNone) return from;
-  const NodeId inside = thinking == ThinkingBlock::kOpen
-                            ? from
-                            : nfa.Literal(AppendLineBreaks(nfa, from, 1), "<think>");
-  const NodeId to = AppendLineBreaks(nfa, AppendUntil(builder, nfa, inside, "</think>"), 2);
+  Machine thoughts = WithoutPartMachine(kClose);
+  if (!forbidden.empty()) {
+    thoughts = *Intersect(thoughts, WithoutPartMachine(forbidden), kStatesMax);
+  }
+  const RuleId rule = builder.Reserve();
+  Nfa block = builder.NewNfa();
+  builder.Define(rule, block, block.Literal(block.Insert(0, thoughts), kClose));
+
+  const NodeId inside =
+      thinking == ThinkingBlock::kOpen ? from : nfa.Literal(AppendLineBreaks(nfa, from, 1), kOpen);
+  const NodeId to = AppendLineBreaks(nfa, nfa.Call(inside, rule), 2);
   if (thinking == ThinkingBlock::kOptional) nfa.AddEmpty(from, to);
   return to;
 }

@@ -1,4 +1,4 @@
-// What comes before an answer, and free text up to a marker.
+// What comes before an answer.
 #pragma once
 
 #include <string_view>
@@ -7,11 +7,10 @@
 
 namespace flashmoe::grammar {
 
-// Any text without `marker`, and then the marker.
-NodeId AppendUntil(GrammarBuilder& builder, Nfa& nfa, NodeId from, std::string_view marker);
-
-// The thinking block, if there is one, and the blank lines behind it.
-NodeId AppendPreamble(GrammarBuilder& builder, Nfa& nfa, NodeId from, ThinkingBlock thinking);
+// The thinking block, if there is one, and the blank lines behind it. `forbidden` (if not empty) is
+// nothing that a model may think.
+NodeId AppendPreamble(GrammarBuilder& builder, Nfa& nfa, NodeId from, ThinkingBlock thinking,
+                      std::string_view forbidden = {});
 
 // Up to `most` line breaks.
 NodeId AppendLineBreaks(Nfa& nfa, NodeId from, int most);

@@ -241,8 +241,9 @@ Result<Schema> SchemaCompiler::Flatten(const Schema& schema, const std::string& 
       FM_RETURN_IF_ERROR(add(all[i], Below(Below(pointer, "allOf"), std::to_string(i))));
     }
   }
-  // What two parts could not say as one is in a new allOf.
-  return Flatten(merged, pointer, depth + 1);
+  // What two parts could not say as one is in a new allOf: alternatives beside alternatives, which
+  // are merged when one of them has been chosen.
+  return merged;
 }
 
 Result<NodeId> SchemaCompiler::Append(Nfa& nfa, NodeId from, const Schema& schema,

@@ -36,6 +36,14 @@ class SchemaCompiler {
 
   // The schema with its references and allOf looked up and merged; anyOf and oneOf stay.
   Result<Schema> Flatten(const Schema& schema, const std::string& pointer, int depth = 0);
+  // The members that a flat object schema declares or requires.
+  struct Parameter {
+    std::string name;
+    Schema schema;
+    std::string pointer;
+    bool required = false;
+  };
+  Result<std::vector<Parameter>> ParametersOf(const Schema& flat);
   // What the schema says of strings.
   Result<StringLimits> StringLimitsOf(const Schema& schema, const std::string& pointer);
   // StringMachine, with the pointer in its errors.
@@ -43,7 +51,7 @@ class SchemaCompiler {
                                   const std::string& pointer);
   // `enum` and `const` as a list, without what contradicts the other keywords; null: neither.
   Result<Schema> ValuesOf(const Schema& schema, const std::string& pointer);
-  // True: drop the constraint, which is recorded. The error otherwise.
+  // Records that a lenient grammar drops a constraint; an error otherwise.
   Status Unsupported(const std::string& pointer, std::string_view what);
   // Fails if keywords are unknown or not supported.
   Status CheckKeywords(const Schema& schema, const std::string& pointer);

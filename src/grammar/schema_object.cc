@@ -11,12 +11,7 @@ namespace flashmoe::grammar {
 
 // What an object may have, in the order in which it is written.
 struct SchemaCompiler::Members {
-  struct Declared {
-    std::string name;
-    Schema schema;
-    std::string pointer;
-    bool required = false;
-  };
+  using Declared = Parameter;
   // Members whose names are not declared, by what their names look like.
   struct Others {
     std::optional<Machine> names;  // nullopt: any string
@@ -71,6 +66,19 @@ Result<SchemaCompiler::Members> SchemaCompiler::MembersOf(const Schema& schema,
   if (rest != false) members.others.push_back({std::nullopt, rest, rest_pointer});
   FM_RETURN_IF_ERROR(AddPatterns(members, schema, pointer));
   return members;
+}
+
+Result<std::vector<SchemaCompiler::Parameter>> SchemaCompiler::ParametersOf(const Schema& flat) {
+  if (!flat.is_object() || !TypesOf(flat).contains("object")) {
+    return InvalidInput("the parameters of a tool are not an object", prefix_);
+  }
+  for (const char* keyword : {"anyOf", "oneOf"}) {
+    if (!flat.contains(keyword)) continue;
+    FM_RETURN_IF_ERROR(Unsupported(Below("", keyword),
+                                   fmt::format("{} of all parameters is not supported", keyword)));
+  }
+  FM_ASSIGN_OR_RETURN(Members members, MembersOf(flat, ""));
+  return std::move(members.declared);
 }
 
 // Names of `others` become what is neither declared nor another pattern's.

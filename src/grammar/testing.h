@@ -1,6 +1,8 @@
 // For tests: small vocabularies, and texts tried against grammars.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <memory>
 #include <string>
 #include <string_view>
@@ -24,11 +26,15 @@ inline Tokenizer MakeTokenizer(const std::vector<std::string>& texts) {
   for (int byte = 0; byte < 256; ++byte) {
     AppendUtf8(ByteToAlphabet(static_cast<uint8_t>(byte)), spec.tokens.emplace_back());
   }
-  int32_t id = 256;
-  for (const std::string& text : texts) spec.added.push_back({.id = id++, .text = text});
-  spec.added.push_back({.id = id, .text = "<stop>", .special = true});
+  for (const std::string& text : texts) {
+    if (text.size() == 1) continue;  // there already
+    std::string& token = spec.tokens.emplace_back();
+    for (const char c : text) AppendUtf8(ByteToAlphabet(static_cast<uint8_t>(c)), token);
+  }
+  const auto stop = static_cast<int32_t>(spec.tokens.size());
+  spec.added.push_back({.id = stop, .text = "<stop>", .special = true});
   Result<Tokenizer> tokenizer = Tokenizer::Create(std::move(spec));
-  FM_CHECK(tokenizer.has_value());
+  if (!tokenizer.has_value()) ADD_FAILURE() << tokenizer.error().ToString();
   return std::move(*tokenizer);
 }
 
