@@ -22,6 +22,16 @@
 
 namespace flashmoe {
 
+// What is kept of sequences that have ended, so that prompts which begin alike need not be read
+// again.
+struct CheckpointOptions {
+  uint64_t memory_bytes = 0;                 // 0: none are kept
+  std::string folder;                        // where they outlive the process; empty: nowhere
+  uint64_t disk_bytes = uint64_t{16} << 30;  // in the folder, of all models; the oldest leave
+};
+
+inline constexpr int kSequencesMax = 256;
+
 struct EngineOptions {
   uint64_t memory_bytes = 0;   // 0: the next
   uint64_t memory_wish = 0;    // used as far as the model can live with it; 0: what can be spared
@@ -31,6 +41,8 @@ struct EngineOptions {
   int64_t context = 0;         // 0: chosen by the plan
   int64_t context_needed = 0;  // positions the first request will use, if known
   int64_t context_least = 0;   // its prompt: loading fails at once if a session cannot hold it
+  int sequences = 1;  // that are in work at once; they share the memory for keys and values
+  CheckpointOptions checkpoints;
   ReaderKind io = ReaderKind::kAuto;
   CacheMode cache = CacheMode::kAuto;
   ProbeOptions probe;  // `reader` and `buffer_bytes` are set by the engine
@@ -90,12 +102,15 @@ class Engine {
                                               const EngineOptions& options,
                                               const ProgressFn& progress = {});
 
-  // A sequence of its own, at position 0. The plan has room for one.
+  // A sequence of its own, at position 0. The plan has room for EngineOptions::sequences of them,
+  // which together hold no more than its `positions`.
+  Result<SequenceState> NewState() const;
   Result<Session> NewSession();
 
   const EnginePlan& plan() const { return plan_; }
   const TextModel& text() const { return text_; }
   Model& model() { return *model_; }
+  const Model& model() const { return *model_; }
   // Ids at and above this are padding rows.
   int32_t valid_vocab() const;
 
