@@ -31,12 +31,12 @@ struct AnswerEvent {
 // What a token might have been.
 struct TokenChoice {
   int32_t token = -1;
-  std::string bytes;  // not always whole UTF-8 characters
+  std::string bytes = {};  // not always whole UTF-8 characters
   double logprob = 0;
 };
 struct ChosenToken {
-  TokenChoice chosen;
-  std::vector<TokenChoice> top;  // best first
+  TokenChoice chosen = {};
+  std::vector<TokenChoice> top = {};  // best first
 };
 
 struct AnswerUsage {

@@ -25,10 +25,10 @@ struct ToolCall {
 
 struct ChatMessage {
   Role role = Role::kUser;
-  std::string text;
-  std::string reasoning;          // of an assistant; templates drop that of earlier turns
-  std::vector<ToolCall> calls;    // of an assistant
-  std::string tool_call_id = {};  // of a tool: the call that this is the result of
+  std::string text = {};
+  std::string reasoning = {};        // of an assistant; templates drop that of earlier turns
+  std::vector<ToolCall> calls = {};  // of an assistant
+  std::string tool_call_id = {};     // of a tool: the call that this is the result of
 };
 
 struct ChatTool {

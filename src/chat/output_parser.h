@@ -20,9 +20,9 @@
 namespace flashmoe {
 
 struct OutputParserOptions {
-  bool starts_in_thinking = false;  // the prompt ended with "<think>" (render_chat.h knows)
-  bool tool_calls = false;          // look for calls; otherwise their marks are text
-  std::vector<ChatTool> tools;      // their schemas give XML arguments their types
+  bool starts_in_thinking = false;   // the prompt ended with "<think>" (render_chat.h knows)
+  bool tool_calls = false;           // look for calls; otherwise their marks are text
+  std::vector<ChatTool> tools = {};  // their schemas give XML arguments their types
 };
 
 class OutputParser {

@@ -13,11 +13,11 @@
 namespace flashmoe {
 
 struct RenderedChat {
-  std::string prompt;
+  std::string prompt = {};
   bool starts_in_thinking = false;  // the prompt ends within "<think>"
   // Offsets into the prompt, ascending, where later requests are likely to part from this one: the
   // end of the system prompt and tools, the beginning of the last user's turn.
-  std::vector<size_t> reuse_points;
+  std::vector<size_t> reuse_points = {};
 };
 
 // The request as ChatTemplate::Render takes it.
