@@ -146,6 +146,7 @@ describe('conversations', () => {
     const other = await stage.open();
     await other.getByRole('button', { name: 'Settings' }).click();
     await other.getByLabel('Import').setInputFiles(path);
+    await other.getByText('Conversations in the file: 1; new here: 1.').waitFor();
     await other.keyboard.press('Escape');
     await other.getByRole('button', { name: 'to the file', exact: true }).click();
     await expect.poll(() => answers(other).innerText()).toContain('Kept.');
