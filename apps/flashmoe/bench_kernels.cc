@@ -9,7 +9,6 @@
 
 #include "apps/flashmoe/command_line.h"
 #include "base/bandwidth.h"
-#include "base/memory.h"
 #include "measure/kernel_speed.h"
 
 namespace flashmoe::cli {
@@ -69,7 +68,7 @@ Result<KernelsReport> Measure(const KernelsFlags& flags, const CancelFlag& cance
   KernelsReport report;
   report.kernels = kernels->name;
   report.threads = pool.threads();
-  const uint64_t bytes = std::min(kBandwidthBytes, AvailableMemory().bytes / 4);
+  const uint64_t bytes = MeasuringBytes();
   FM_ASSIGN_OR_RETURN(report.read_bytes_per_s, MeasureReadBandwidth(pool.threads(), bytes));
   FM_ASSIGN_OR_RETURN(report.copy_bytes_per_s, MeasureCopyBandwidth(pool.threads(), bytes));
   const PeakLoops loops = PeakLoopsOf(*kernels);
@@ -178,7 +177,12 @@ void AddBenchKernels(CLI::App& bench, int& exit_code) {
       ->type_name("N")
       ->check(Between(1, 1024));
   kernels->add_flag("--json", flags->json, "Print one JSON object");
-  kernels->callback([flags, &exit_code] {
+  kernels->callback([flags, &bench, &exit_code] {
+    for (const CLI::Option* option : bench.get_options()) {
+      if (option->count() == 0) continue;
+      throw CLI::ValidationError(option->get_name(),
+                                 "belongs to a model's runs; see flashmoe bench kernels --help");
+    }
     const Result<int> result = BenchKernels(*flags);
     exit_code = result.has_value() ? *result : Report(result.error());
   });

@@ -45,6 +45,8 @@ int64_t WholeMebibytes(uint64_t bytes) {
 
 }  // namespace
 
+uint64_t MeasuringBytes(uint64_t most) { return std::min(most, AvailableMemory().bytes / 4); }
+
 Result<double> MeasureReadBandwidth(int threads, uint64_t bytes) {
   constexpr int64_t kWords = kMiB / sizeof(uint64_t), kSums = 16;
   ThreadPool pool(threads);

@@ -10,6 +10,9 @@ namespace flashmoe {
 // More than the caches hold that a machine lends to one process.
 inline constexpr uint64_t kBandwidthBytes = uint64_t{512} << 20;
 
+// Memory to measure speeds with: `most`, or a quarter of what can be had if that is less.
+uint64_t MeasuringBytes(uint64_t most = kBandwidthBytes);
+
 // Bytes a second that `threads` threads read together: the best of several passes over `bytes` of
 // fresh memory, rounded up to whole MiB. Takes about half a second. REQUIRES: threads >= 1.
 Result<double> MeasureReadBandwidth(int threads, uint64_t bytes = kBandwidthBytes);

@@ -87,6 +87,10 @@ Memory::~Memory() {
   if (data_ != nullptr) munmap(data_, AlignUp(size_, kPageBytes));
 }
 
+void Memory::Discard() {
+  if (data_ != nullptr) madvise(data_, AlignUp(size_, kPageBytes), MADV_DONTNEED);
+}
+
 void ReleaseUnusedMemory() {
   malloc_trim(0);
   dl_iterate_phdr(

@@ -28,6 +28,9 @@ class Memory {
   Memory& operator=(Memory&& other) noexcept;
   ~Memory();
 
+  // Gives the pages back to the kernel; they are zeroed when they are touched again.
+  void Discard();
+
   std::byte* data() const { return data_; }
   uint64_t size() const { return size_; }
   std::span<std::byte> span() const { return {data_, static_cast<size_t>(size_)}; }

@@ -18,15 +18,17 @@ enum class ErrorCode {
   kIo,           // the operating system refused or the device failed
   kOutOfMemory,  // a budget or a limit is too small
   kCancelled,
+  kBusy,  // not now: Error::retry_after_s says when to ask again
   kInternal,
 };
 
 // One failure, told so that a person can act on it: "what (where): what to do".
 struct Error {
   ErrorCode code = ErrorCode::kInternal;
-  std::string what;   // what failed, with the offending value
-  std::string where;  // "file.gguf, byte 123" or "chat_template:12:5"; may be empty
-  std::string hint;   // the next step for the user; may be empty
+  std::string what;       // what failed, with the offending value
+  std::string where;      // "file.gguf, byte 123" or "chat_template:12:5"; may be empty
+  std::string hint;       // the next step for the user; may be empty
+  int retry_after_s = 0;  // of kBusy
 
   // One line, without a trailing full stop or newline.
   std::string ToString() const;
@@ -38,7 +40,7 @@ using Status = std::expected<void, Error>;
 
 inline std::unexpected<Error> Fail(ErrorCode code, std::string what, std::string where = {},
                                    std::string hint = {}) {
-  return std::unexpected(Error{code, std::move(what), std::move(where), std::move(hint)});
+  return std::unexpected(Error{code, std::move(what), std::move(where), std::move(hint), 0});
 }
 inline std::unexpected<Error> InvalidInput(std::string what, std::string where = {},
                                            std::string hint = {}) {

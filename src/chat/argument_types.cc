@@ -13,6 +13,9 @@ using Json = nlohmann::ordered_json;
 // Schemas come from outside: they may refer to themselves, or be very wide.
 constexpr int kSchemasMax = 200;
 
+// The object of all arguments adds one, and stays within ParseOrderedJson's own limit.
+constexpr size_t kDepthMax = 60;
+
 std::string_view Trim(std::string_view text) {
   const size_t begin = text.find_first_not_of(" \t\r\n");
   if (begin == std::string_view::npos) return {};
@@ -145,7 +148,7 @@ std::string ArgumentJson(uint32_t types, std::string_view text) {
   if ((types & kJsonBoolean) != 0) {
     if (const auto value = AsBoolean(word)) return *value ? "true" : "false";
   }
-  const auto value = ParseOrderedJson(word);
+  const auto value = ParseOrderedJson(word, {.depth = kDepthMax});
   // As it was written: no digit of a number is lost.
   return value.has_value() && Allows(types, *value) ? std::string(word) : as_string();
 }

@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "base/units.h"
+#include "engine/model_identity.h"
 #include "engine/session.h"
 #include "io/page_cache.h"
 
@@ -56,7 +57,12 @@ PlanInputs MakeInputs(const Opened& opened, const EngineOptions& options,
   in.dense = Weights::ResidentBytes(opened.map);
   in.state_fixed = shape.fixed_bytes();
   in.state_per_position = shape.bytes_per_position();
-  in.scratch_fixed = scratch(0, 0) + uint64_t(c.vocab_rows) * 3 * sizeof(float) +
+  in.sequences = options.sequences;
+  in.pass_extra = Model::PassTokens(0, options.sequences);
+  in.checkpoints = options.checkpoints.memory_bytes;
+  // Logits and what samplers keep.
+  const uint64_t vocab_bytes = uint64_t(c.vocab_rows) * 3 * sizeof(float);
+  in.scratch_fixed = scratch(0, 0) + uint64_t(options.sequences) * vocab_bytes +
                      uint64_t(threads) * kernels.stack_bytes;
   // Beyond a block, only what every token of a chunk keeps grows.
   const int64_t block = Workspace::BlockTokens(std::numeric_limits<int64_t>::max());
@@ -141,6 +147,10 @@ struct Prepared {
 };
 
 Result<Prepared> Prepare(ModelFile& file, const EngineOptions& options) {
+  if (options.sequences < 1 || options.sequences > kSequencesMax) {
+    return InvalidInput(fmt::format("{} sequences at once", options.sequences), {},
+                        fmt::format("give 1 to {}", kSequencesMax));
+  }
   Prepared p;
   FM_ASSIGN_OR_RETURN(p.opened, ReadGeometry(file, options.experts_per_token));
   FM_ASSIGN_OR_RETURN(p.kernels, SelectKernels(options.isa));
@@ -160,30 +170,7 @@ Status CheckContext(int64_t context, const EngineOptions& options, int64_t conte
       context < context_max ? "give a larger --ctx" : "shorten the text: the model knows no more");
 }
 
-std::string Guessing(Prefetch prefetch, const MemoryPlan& memory) {
-  if (prefetch == Prefetch::kOff || memory.all_resident()) return "";
-  const std::string who = memory.routers > 0
-                              ? fmt::format("routers that learn ({})", FormatBytes(memory.routers))
-                              : "the next layer's router";
-  return fmt::format("Experts guessed by {} are read ahead{}. ", who,
-                     prefetch == Prefetch::kAuto ? " where that pays" : "");
-}
-
 }  // namespace
-
-std::string EnginePlan::ToString() const {
-  std::string text = fmt::format(
-      "{} of {}: weights every token uses {}, experts {} ({} of {} resident at once), "
-      "state of {} positions {} ({}), scratch {}, program {}. Prompts in chunks of {} tokens. "
-      "{}{} Reading by {}, computing with {} on {} thread{}, {} experts a token{}.",
-      FormatBytes(memory.total()), FormatBytes(memory.budget), FormatBytes(memory.dense),
-      FormatBytes(memory.experts), memory.slots, memory.slots_all, memory.context,
-      FormatBytes(memory.state), kv, FormatBytes(memory.scratch), FormatBytes(memory.process),
-      memory.chunk_tokens, Guessing(prefetch, memory), read.ToString(), reader, kernels, threads,
-      threads == 1 ? "" : "s", experts_per_token,
-      experts_as_trained ? "" : " (NOT as trained: answers differ from the model's)");
-  return text;
-}
 
 Result<std::unique_ptr<Engine>> Engine::Load(std::unique_ptr<ModelFile> file, TextModel text,
                                              const EngineOptions& options,
@@ -222,20 +209,42 @@ Result<std::unique_ptr<Engine>> Engine::Load(std::unique_ptr<ModelFile> file, Te
   model.threads = prepared.threads;
   model.chunk_tokens = plan.memory.chunk_tokens;
   model.context = plan.memory.context;
+  model.sequences = options.sequences;
   model.experts_per_token = opened.experts_per_token;
   model.kv_type = prepared.kv;
   model.lookahead = {.prefetch = options.prefetch, .learn = plan.memory.routers > 0};
   model.cancel = options.cancel;
+  FM_RETURN_IF_ERROR(engine->OpenPrefixes(options.checkpoints, opened.config, model.kv_type));
   engine->model_ = std::make_unique<Model>(std::move(opened.config), std::move(weights),
                                            std::move(store), model);
   return engine;
 }
 
-Result<Session> Engine::NewSession() {
+Status Engine::OpenPrefixes(const CheckpointOptions& options, const ModelConfig& config,
+                            KvType kv_type) {
+  if (plan_.memory.checkpoints == 0) return {};
+  PrefixStoreOptions prefixes;
+  prefixes.memory_bytes = plan_.memory.checkpoints;
+  prefixes.folder = options.folder;
+  prefixes.disk_bytes = options.disk_bytes;
+  prefixes.shape = Model::Shape(config, plan_.memory.context, kv_type);
+  prefixes.notice = options.notice;
+  if (!options.folder.empty()) {
+    const std::string computed =
+        fmt::format("{} {} {}", plan_.kernels, plan_.kv, plan_.experts_per_token);
+    FM_ASSIGN_OR_RETURN(prefixes.model, ModelIdentity(*file_, config, computed));
+  }
+  FM_ASSIGN_OR_RETURN(prefixes_, PrefixStore::Open(std::move(prefixes)));
+  return {};
+}
+
+Result<SequenceState> Engine::NewState() const {
   const ModelOptions& options = model_->options();
-  FM_ASSIGN_OR_RETURN(
-      SequenceState state,
-      SequenceState::Create(Model::Shape(model_->config(), options.context, options.kv_type)));
+  return SequenceState::Create(Model::Shape(model_->config(), options.context, options.kv_type));
+}
+
+Result<Session> Engine::NewSession() {
+  FM_ASSIGN_OR_RETURN(SequenceState state, NewState());
   return Session(*model_, std::move(state));
 }
 

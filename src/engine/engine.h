@@ -19,8 +19,20 @@
 #include "format/model_file.h"
 #include "io/async_reader.h"
 #include "model/model.h"
+#include "state/prefix_store.h"
 
 namespace flashmoe {
+
+// What is kept of sequences that have ended, so that prompts which begin alike need not be read
+// again.
+struct CheckpointOptions {
+  uint64_t memory_bytes = 0;  // at most, less where memory is short; 0: none are kept
+  std::string folder;         // where they outlive the process; empty: nowhere
+  uint64_t disk_bytes = uint64_t{16} << 30;  // in the folder, of all models; the oldest leave
+  NoticeFn notice;                           // hears of files there that are damaged; may be empty
+};
+
+inline constexpr int kSequencesMax = 256;
 
 struct EngineOptions {
   uint64_t memory_bytes = 0;   // 0: the next
@@ -31,6 +43,8 @@ struct EngineOptions {
   int64_t context = 0;         // 0: chosen by the plan
   int64_t context_needed = 0;  // positions the first request will use, if known
   int64_t context_least = 0;   // its prompt: loading fails at once if a session cannot hold it
+  int sequences = 1;  // that are in work at once; they share the memory for keys and values
+  CheckpointOptions checkpoints;
   ReaderKind io = ReaderKind::kAuto;
   CacheMode cache = CacheMode::kAuto;
   ProbeOptions probe;  // `reader` and `buffer_bytes` are set by the engine
@@ -90,12 +104,18 @@ class Engine {
                                               const EngineOptions& options,
                                               const ProgressFn& progress = {});
 
-  // A sequence of its own, at position 0. The plan has room for one.
+  // A sequence of its own, at position 0. The plan has room for EngineOptions::sequences of them,
+  // which together hold no more than its `positions`.
+  Result<SequenceState> NewState() const;
   Result<Session> NewSession();
+
+  // What is remembered of prompts; null if EngineOptions::checkpoints asks for nothing.
+  PrefixStore* prefixes() { return prefixes_.get(); }
 
   const EnginePlan& plan() const { return plan_; }
   const TextModel& text() const { return text_; }
   Model& model() { return *model_; }
+  const Model& model() const { return *model_; }
   // Ids at and above this are padding rows.
   int32_t valid_vocab() const;
 
@@ -103,10 +123,13 @@ class Engine {
   Engine(std::unique_ptr<ModelFile> file, TextModel text)
       : file_(std::move(file)), text_(std::move(text)) {}
 
+  Status OpenPrefixes(const CheckpointOptions& options, const ModelConfig& config, KvType kv_type);
+
   std::unique_ptr<ModelFile> file_;
   TextModel text_;
   EnginePlan plan_;
   std::unique_ptr<Model> model_;
+  std::unique_ptr<PrefixStore> prefixes_;
 };
 
 // `experts_per_token` 0: as trained.

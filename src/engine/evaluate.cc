@@ -2,32 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
+
+#include "engine/logprobs.h"
 
 namespace flashmoe {
-namespace {
-
-double LogSumExp(std::span<const float> logits) {
-  const double largest = *std::max_element(logits.begin(), logits.end());
-  double sum = 0;
-  for (const float x : logits) sum += std::exp(x - largest);
-  return largest + std::log(sum);
-}
-
-std::vector<std::pair<int32_t, double>> Best(std::span<const float> logits, double log_sum, int n) {
-  std::vector<int32_t> ids(logits.size());
-  std::iota(ids.begin(), ids.end(), 0);
-  const auto middle = ids.begin() + std::min<int64_t>(n, static_cast<int64_t>(ids.size()));
-  std::partial_sort(ids.begin(), middle, ids.end(), [&](int32_t a, int32_t b) {
-    return logits[a] != logits[b] ? logits[a] > logits[b] : a < b;
-  });
-  std::vector<std::pair<int32_t, double>> best;
-  for (auto it = ids.begin(); it != middle; ++it) best.emplace_back(*it, logits[*it] - log_sum);
-  return best;
-}
-
-}  // namespace
-
 Result<Evaluation> Evaluate(Engine& engine, Session& session, std::span<const int32_t> tokens,
                             int top, const ProgressFn& progress) {
   if (tokens.empty()) return InvalidInput("the text is empty", {}, "give some text or tokens");
@@ -44,7 +22,7 @@ Result<Evaluation> Evaluate(Engine& engine, Session& session, std::span<const in
       entry.next_logprob = logits[tokens[next]] - log_sum;
       result.nll -= entry.next_logprob;
     }
-    if (top > 0) entry.top = Best(logits, log_sum, top);
+    if (top > 0) entry.top = BestLogprobs(logits, log_sum, top);
     result.positions.push_back(std::move(entry));
   };
   FM_RETURN_IF_ERROR(session.Evaluate(tokens, look, progress));

@@ -3,12 +3,12 @@
 
 #include <cstdint>
 #include <span>
-#include <utility>
 #include <vector>
 
 #include "base/progress.h"
 #include "base/status.h"
 #include "engine/engine.h"
+#include "engine/logprobs.h"
 #include "engine/session.h"
 
 namespace flashmoe {
@@ -19,7 +19,7 @@ struct EvaluatedPosition {
   double next_logprob = 0;
   bool has_next = false;
   // The n best ids with their log-probabilities, best first; padding rows included in none.
-  std::vector<std::pair<int32_t, double>> top;
+  std::vector<TokenLogprob> top;
 };
 
 struct Evaluation {

@@ -1,54 +1,22 @@
 #include "engine/generate.h"
 
-#include <algorithm>
+#include <fmt/format.h>
 
 #include "base/clock.h"
-#include "sample/stop_strings.h"
-#include "text/detokenizer.h"
+#include "engine/answer.h"
 
 namespace flashmoe {
-namespace {
-
-// Turns tokens into text that may be shown: whole characters, nothing that could become a stop
-// string.
-class TextOutput {
- public:
-  TextOutput(const GenerateRequest& request, const std::function<bool(std::string_view)>& on_text,
-             std::string& text)
-      : stop_(request.stop), on_text_(on_text), text_(text) {}
-
-  // Returns whether to go on.
-  bool Push(std::string_view bytes) { return Emit(stop_.Push(utf8_.Push(bytes))); }
-
-  void Finish() {
-    if (ended_) return;
-    if (Emit(stop_.Push(utf8_.Finish()))) Show(stop_.Finish());
+Status Validate(const GenerateRequest& request, const Engine& engine) {
+  if (request.prompt.empty()) {
+    return InvalidInput("the prompt is empty", {}, "give some text with -p or --file");
   }
-
- private:
-  bool Emit(const StopMatcher::Output& piece) {
-    ended_ = !Show(piece.emit) || piece.stopped;
-    return !ended_;
+  FM_RETURN_IF_ERROR(CheckTokens(request.prompt, engine.model()));
+  if (request.top_logprobs > engine.valid_vocab()) {
+    return InvalidInput(fmt::format("top_logprobs is {}", request.top_logprobs), {},
+                        fmt::format("the vocabulary has {} tokens", engine.valid_vocab()));
   }
-  bool Show(std::string_view piece) {
-    if (piece.empty()) return true;
-    text_ += piece;
-    return !on_text_ || on_text_(piece);
-  }
-
-  Utf8Stream utf8_;
-  StopMatcher stop_;
-  const std::function<bool(std::string_view)>& on_text_;
-  std::string& text_;
-  bool ended_ = false;
-};
-
-bool IsStop(const TextModel& text, int32_t token) {
-  return std::find(text.stop_tokens.begin(), text.stop_tokens.end(), token) !=
-         text.stop_tokens.end();
+  return Validate(request.sampling, engine.valid_vocab());
 }
-
-}  // namespace
 
 std::string_view Name(FinishReason reason) {
   switch (reason) {
@@ -74,47 +42,31 @@ double GenerateResult::decode_tokens_per_s() const {
 Result<GenerateResult> Generate(Engine& engine, Session& session, const GenerateRequest& request,
                                 const std::function<bool(std::string_view)>& on_text,
                                 const ProgressFn& progress, const CancelFlag* cancel) {
-  if (request.prompt.empty()) {
-    return InvalidInput("the prompt is empty", {}, "give some text with -p or --file");
-  }
-  FM_RETURN_IF_ERROR(Validate(request.sampling, engine.valid_vocab()));
+  FM_RETURN_IF_ERROR(Validate(request, engine));
   const auto cancelled = [&] { return cancel != nullptr && cancel->IsSet(); };
-  const TextModel& text = engine.text();
-  GenerateResult result;
-  result.prompt_tokens = static_cast<int64_t>(request.prompt.size());
-  Sampler sampler(request.sampling, engine.valid_vocab());
-  sampler.SeePrompt(request.prompt);
-  TextOutput output(request, on_text, result.text);
+  Answer answer(engine.text(), engine.valid_vocab(), request, [&](const AnswerPiece& piece) {
+    return !on_text || piece.text.empty() || on_text(piece.text);
+  });
 
   const double start = NowSeconds();
-  result.prompt_tokens_reused = session.Reusable(request.prompt);
+  const int64_t reused = session.Reusable(request.prompt);
   Status status = session.Sync(request.prompt, progress);
   if (!status.has_value() && !cancelled()) return std::unexpected(std::move(status).error());
 
-  result.finish = cancelled() ? FinishReason::kCancelled : FinishReason::kLength;
-  double first = NowSeconds();
-  while (!cancelled() && request.max_tokens != 0) {
-    const int32_t token = sampler.Sample(session.logits());
-    if (result.tokens.empty()) {
-      first = NowSeconds();
-      result.ttft_s = first - start;
-    }
-    result.tokens.push_back(token);
-    const bool stop = !request.ignore_stop_tokens && IsStop(text, token);
-    if (stop || !output.Push(text.tokenizer.Bytes(token))) {
-      result.finish = FinishReason::kStop;
-      break;
-    }
-    if (static_cast<int64_t>(result.tokens.size()) == request.max_tokens) break;
-    if (static_cast<int64_t>(session.tokens().size()) == session.context()) break;
-    status = session.Append(token);
-    if (cancelled()) {
-      result.finish = FinishReason::kCancelled;
-      break;
-    }
-    if (!status.has_value()) return std::unexpected(std::move(status).error());
+  const double read = NowSeconds();
+  double first = read;
+  FinishReason reason = FinishReason::kLength;
+  while (!cancelled() && answer.wants_tokens()) {
+    const bool goes_on = answer.Step(session.logits());
+    if (answer.tokens().size() == 1) first = NowSeconds();
+    reason = answer.finish();
+    if (!goes_on || std::ssize(session.tokens()) == session.context()) break;
+    status = session.Append(answer.tokens().back());
+    if (!status.has_value() && !cancelled()) return std::unexpected(std::move(status).error());
   }
-  output.Finish();
+  GenerateResult result = answer.Finish(cancelled() ? FinishReason::kCancelled : reason);
+  result.prompt_tokens_reused = reused;
+  if (!result.tokens.empty()) result.ttft_s = first - start;
   result.decode_s = NowSeconds() - first;
   return result;
 }

@@ -23,7 +23,16 @@ struct GenerateRequest {
   int64_t max_tokens = -1;          // -1: until the model stops or the context ends
   std::vector<std::string> stop;    // strings that end the answer and are not part of it
   bool ignore_stop_tokens = false;  // for benchmarks
+  // Logarithms of probabilities of the chosen token and of so many of the best; -1: none.
+  int top_logprobs = -1;
+  // Positions in the prompt, ascending, that later prompts will probably share: the end of system
+  // prompt and tools, and where the last turn of the user begins. A scheduler keeps what the model
+  // remembers there.
+  std::vector<int64_t> checkpoints;
 };
+
+// InvalidInput says what is wrong with the request, before anything is computed.
+Status Validate(const GenerateRequest& request, const Engine& engine);
 
 enum class FinishReason { kStop, kLength, kCancelled };
 std::string_view Name(FinishReason reason);  // "stop", "length", "cancelled"

@@ -21,6 +21,8 @@ constexpr uint64_t kSlack = 3 << 20;
 // Of the memory above one token's experts, what copies of the routers may take: more would cost
 // more hits than better guesses are worth.
 constexpr uint64_t kRoutersShare = 32;
+// Of the memory above the smallest budget, what checkpoints may take.
+constexpr uint64_t kCheckpointsShare = 8;
 // Above the smallest budget, where that exceeds what was wished for.
 constexpr uint64_t kWishMargin = 1 << 20;
 
@@ -33,14 +35,17 @@ uint64_t Spare(const PlanInputs& in) {
   return in.available - std::min(reserve, in.available / 4);
 }
 
-uint64_t StateBytes(const PlanInputs& in, int64_t context) {
-  return in.state_fixed + static_cast<uint64_t>(context) * in.state_per_position;
+// Of all sequences, which share the positions.
+uint64_t StateBytes(const PlanInputs& in, int64_t positions) {
+  return static_cast<uint64_t>(in.sequences) * in.state_fixed +
+         static_cast<uint64_t>(positions) * in.state_per_position;
 }
 
 uint64_t ScratchBytes(const PlanInputs& in, int64_t context, int64_t chunk) {
   return in.scratch_fixed + static_cast<uint64_t>(context) * in.scratch_per_position +
-         static_cast<uint64_t>(chunk) * in.scratch_per_token +
-         static_cast<uint64_t>(std::min(chunk, in.block_tokens)) * in.scratch_per_block_token;
+         static_cast<uint64_t>(chunk + in.pass_extra) * in.scratch_per_token +
+         static_cast<uint64_t>(std::min(chunk + in.pass_extra, in.block_tokens)) *
+             in.scratch_per_block_token;
 }
 
 // Everything but experts.
@@ -71,18 +76,34 @@ int64_t ChooseChunk(const PlanInputs& in, int64_t context, uint64_t above) {
   return chunk;
 }
 
-// As much context as fits into an eighth of what the dense weights leave, within what is useful.
+// Of what the dense weights leave, an eighth.
+uint64_t StateShare(const PlanInputs& in, uint64_t budget) {
+  const uint64_t taken = in.process + kSlack + in.dense;
+  return budget > taken ? (budget - taken) / 8 : 0;
+}
+
+// As much context as fits into the state's share, within what is useful.
 int64_t ChooseContext(const PlanInputs& in, uint64_t budget) {
   if (in.context > 0) return std::min(in.context, in.context_max);
   const int64_t least = std::min(in.context_max, std::max(in.context_needed, kContextLeast));
-  const uint64_t taken = in.process + kSlack + in.dense;
-  const uint64_t share = budget > taken ? (budget - taken) / 8 : 0;
+  const uint64_t share = StateShare(in, budget);
   int64_t context = std::min(in.context_max, std::max(least, kContextDefault));
   const auto fits = [&](int64_t positions) {
     return StateBytes(in, positions) <= share && LeastBudget(in, positions) <= budget;
   };
   while (context > least && !fits(context)) context = std::max(least, context / 2);
   return context;
+}
+
+// A full context for every sequence if that fits into the state's share; for one, always.
+int64_t ChoosePositions(const PlanInputs& in, int64_t context, uint64_t budget) {
+  const uint64_t least = LeastBudget(in, context);
+  const uint64_t state = StateBytes(in, context);
+  const uint64_t share = std::max(StateShare(in, budget), state);
+  const uint64_t more = std::min(share - state, budget - std::min(least, budget));
+  const uint64_t wanted = static_cast<uint64_t>(context) * static_cast<uint64_t>(in.sequences - 1);
+  const uint64_t fit = more / std::max<uint64_t>(in.state_per_position, 1);
+  return context + static_cast<int64_t>(std::min(wanted, fit));
 }
 
 }  // namespace
@@ -118,13 +139,19 @@ Result<MemoryPlan> MakePlan(const PlanInputs& in) {
                     plan.context > kContextLeast ? ", or a smaller --ctx" : ""));
   }
 
-  const int64_t chunk = ChooseChunk(in, plan.context, plan.budget - least);
+  plan.sequences = in.sequences;
+  plan.positions = ChoosePositions(in, plan.context, plan.budget);
+  plan.state = StateBytes(in, plan.positions);
+  uint64_t above = plan.budget - least - (plan.state - StateBytes(in, plan.context));
+  plan.checkpoints = std::min(in.checkpoints, above / kCheckpointsShare);
+  above -= plan.checkpoints;
+  const int64_t chunk = ChooseChunk(in, plan.context, above);
   plan.chunk_tokens = chunk;
   plan.process = in.process + kSlack;
   plan.dense = in.dense;
-  plan.state = StateBytes(in, plan.context);
   plan.scratch = ScratchBytes(in, plan.context, chunk);
-  uint64_t left = plan.budget - Base(in, plan.context, chunk);
+  const uint64_t shared = plan.state - StateBytes(in, plan.context) + plan.checkpoints;
+  uint64_t left = plan.budget - Base(in, plan.context, chunk) - shared;
   plan.routers = in.routers_wanted ? in.routers : 0;
   const bool all_fit = left / std::max<uint64_t>(in.slot, 1) >= in.slots_all;
   if (!in.routers_wanted && !all_fit && in.routers <= (left - floor_experts) / kRoutersShare) {

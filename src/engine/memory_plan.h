@@ -19,6 +19,10 @@ struct PlanInputs {
   uint64_t dense = 0;               // weights that every token needs
   uint64_t state_fixed = 0;         // recurrent state of a sequence
   uint64_t state_per_position = 0;
+  int64_t sequences = 1;  // in work at once
+  // Tokens of a pass besides a chunk: one of each sequence, where there are several.
+  int64_t pass_extra = 0;
+  uint64_t checkpoints = 0;              // asked for; had as far as they leave enough to experts
   uint64_t scratch_per_token = 0;        // of a chunk of the prompt
   uint64_t scratch_per_block_token = 0;  // of the blocks that a chunk is computed in
   int64_t block_tokens = 0;
@@ -40,11 +44,16 @@ struct MemoryPlan {
   uint64_t budget = 0;
   bool budget_given = false;
   uint64_t process = 0, dense = 0, state = 0, scratch = 0, routers = 0, experts = 0;
+  uint64_t checkpoints = 0;
   uint64_t slots = 0, slots_all = 0;
-  int64_t context = 0;
+  int64_t context = 0;    // positions of one sequence at most
+  int64_t positions = 0;  // of all sequences together; at least `context`
+  int64_t sequences = 1;
   int64_t chunk_tokens = 0;
 
-  uint64_t total() const { return process + dense + state + scratch + routers + experts; }
+  uint64_t total() const {
+    return process + dense + state + scratch + routers + checkpoints + experts;
+  }
   bool all_resident() const { return slots == slots_all; }
 };
 

@@ -33,16 +33,16 @@ class ProgressObserver : public ForwardObserver {
 
 }  // namespace
 
-Status Session::CheckTokens(std::span<const int32_t> tokens) const {
-  if (static_cast<int64_t>(tokens.size()) > state_.context()) {
+Status CheckTokens(std::span<const int32_t> tokens, const Model& model) {
+  if (static_cast<int64_t>(tokens.size()) > model.options().context) {
     return InvalidInput(
-        fmt::format("{} tokens do not fit a context of {}", tokens.size(), state_.context()), {},
-        "shorten the prompt or give a larger --ctx");
+        fmt::format("{} tokens do not fit a context of {}", tokens.size(), model.options().context),
+        {}, "shorten the prompt or give a larger --ctx");
   }
   for (const int32_t id : tokens) {
-    if (id < 0 || id >= model_->config().vocab_rows) {
+    if (id < 0 || id >= model.config().vocab_rows) {
       return InvalidInput(fmt::format("token id {} is outside of the vocabulary of {}", id,
-                                      model_->config().vocab_rows));
+                                      model.config().vocab_rows));
     }
   }
   return {};
@@ -56,7 +56,7 @@ int64_t Session::Reusable(std::span<const int32_t> tokens) const {
 
 Status Session::Sync(std::span<const int32_t> tokens, const ProgressFn& progress) {
   FM_CHECK(!tokens.empty());
-  FM_RETURN_IF_ERROR(CheckTokens(tokens));
+  FM_RETURN_IF_ERROR(CheckTokens(tokens, *model_));
   if (Reusable(tokens) == 0) Reset();
   return Feed(tokens.subspan(tokens_.size()), nullptr, nullptr, progress);
 }
@@ -67,20 +67,20 @@ Status Session::Append(int32_t token) {
                 fmt::format("the context of {} positions is full", state_.context()), {},
                 "give a larger --ctx");
   }
-  FM_RETURN_IF_ERROR(CheckTokens({&token, 1}));
+  FM_RETURN_IF_ERROR(CheckTokens({&token, 1}, *model_));
   return Feed({&token, 1}, nullptr, nullptr, {});
 }
 
 Status Session::Evaluate(std::span<const int32_t> tokens, const LogitsFn& on_logits,
                          const ProgressFn& progress) {
-  FM_RETURN_IF_ERROR(CheckTokens(tokens));
+  FM_RETURN_IF_ERROR(CheckTokens(tokens, *model_));
   Reset();
   return Feed(tokens, &on_logits, nullptr, progress);
 }
 
 Status Session::Observe(std::span<const int32_t> tokens, ForwardObserver& observer,
                         const ProgressFn& progress) {
-  FM_RETURN_IF_ERROR(CheckTokens(tokens));
+  FM_RETURN_IF_ERROR(CheckTokens(tokens, *model_));
   Reset();
   return Feed(tokens, nullptr, &observer, progress);
 }

@@ -13,6 +13,9 @@
 
 namespace flashmoe {
 
+// InvalidInput if they exceed the context or an id is out of range.
+Status CheckTokens(std::span<const int32_t> tokens, const Model& model);
+
 class Session {
  public:
   Session(Model& model, SequenceState state)
@@ -55,7 +58,6 @@ class Session {
   void Reset();
 
  private:
-  Status CheckTokens(std::span<const int32_t> tokens) const;
   Status Feed(std::span<const int32_t> tokens, const LogitsFn* on_logits, ForwardObserver* observer,
               const ProgressFn& progress);
 

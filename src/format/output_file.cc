@@ -73,6 +73,12 @@ void OutputFile::LetGoOfPages() {
   flushing_ = written_;
 }
 
+Status OutputFile::Sync() {
+  if (fdatasync(fd_) == 0) return {};
+  const int error = errno;
+  return OsError("cannot write the file to the disk", error, PartPath());
+}
+
 Status OutputFile::Finish() {
   // The last errors of some file systems only show here.
   if (close(std::exchange(fd_, -1)) != 0 || std::rename(PartPath().c_str(), path_.c_str()) != 0) {

@@ -29,6 +29,8 @@ class OutputFile {
   // What has been written is handed to the disk and leaves the page cache piece by piece, so that
   // large files push nothing else out.
   Status Append(std::span<const std::byte> bytes);
+  // What has been written survives a loss of power from here on.
+  Status Sync();
   // Renames it to `path`. REQUIRES: called once, last.
   Status Finish();
 

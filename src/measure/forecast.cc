@@ -89,14 +89,15 @@ PrefillForecast ForecastPrefill(const ModelFacts& facts, const MemoryPlan& plan,
     const double distinct = DistinctExperts(facts, chunk);
     const double an_expert = chunk * facts.experts_per_token / distinct;
     const double chunk_s =
-        chunk * machine.PrefillSeconds(facts, chunk, an_expert) / kPrefillProducts;
+        chunk * machine.PrefillSeconds(facts, static_cast<double>(done), chunk, an_expert) /
+        kPrefillProducts;
     // A layer's experts come round again only after all others': none of them is still there.
     const double bytes = plan.all_resident() ? 0 : distinct * expert_bytes;
     const double read_s = bytes > 0 ? bytes / machine.disk.bytes_per_s : 0;
     f.bytes_read += bytes;
     f.seconds += std::max(chunk_s, read_s);
   }
-  f.roofs.matrix = 1 / machine.LeastPrefillSeconds(facts);
+  f.roofs.matrix = 1 / machine.LeastPrefillSeconds(facts, static_cast<double>(tokens));
   if (f.bytes_read > 0) {
     f.roofs.disk = static_cast<double>(tokens) * machine.disk.bytes_per_s / f.bytes_read;
   }

@@ -6,6 +6,7 @@
 #include <numeric>
 #include <utility>
 
+#include "base/bandwidth.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "model/linear.h"
@@ -98,9 +99,8 @@ Result<KernelSpeed> MeasureKernel(DType type, int64_t all_rows, int64_t cols,
                                   std::vector<int64_t> tokens) {
   const int64_t rows =
       std::min(all_rows, std::max<int64_t>(1, kMatrixBytes / RowBytes(type, cols)));
-  FM_ASSIGN_OR_RETURN(
-      const EqualMatrices weights,
-      EqualMatrices::Make(type, rows, cols, std::min(kSweepBytes, AvailableMemory().bytes / 4)));
+  FM_ASSIGN_OR_RETURN(const EqualMatrices weights,
+                      EqualMatrices::Make(type, rows, cols, MeasuringBytes(kSweepBytes)));
   const int64_t most = tokens.back();
   std::vector<float> x(static_cast<size_t>(most * cols)), y(static_cast<size_t>(most * rows));
   Random random(2);

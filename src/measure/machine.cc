@@ -4,7 +4,6 @@
 
 #include "base/bandwidth.h"
 #include "base/check.h"
-#include "base/memory.h"
 #include "io/device_probe.h"
 
 namespace flashmoe {
@@ -47,14 +46,6 @@ Result<std::vector<KernelSpeed>> MeasureTypes(const std::vector<ProductShare>& s
   return speeds;
 }
 
-// In the pieces that experts are read in: gate, up and down each.
-DiskSpeed MeasureDisk(const File& file, const ModelFacts& facts, ReaderKind reader) {
-  const DeviceProfile device = ProbeDevice(file, std::max<uint64_t>(1, facts.expert_bytes / 3),
-                                           {.reader = reader, .file_bytes_least = 0});
-  if (!device.probed()) return {};
-  return {device.gbps * 1e9, device.reader_name()};
-}
-
 }  // namespace
 
 double MachineSpeed::DecodeDenseSeconds(const ModelFacts& facts) const {
@@ -66,14 +57,15 @@ double MachineSpeed::DecodeExpertSeconds(const ModelFacts& facts) const {
   return OneTokenSeconds(facts.products.experts, experts);
 }
 
-double MachineSpeed::PrefillSeconds(const ModelFacts& facts, double tokens,
+double MachineSpeed::PrefillSeconds(const ModelFacts& facts, double first, double tokens,
                                     double tokens_an_expert) const {
   return ManyTokensSeconds(facts.products.dense, dense, tokens) +
-         ManyTokensSeconds(facts.products.experts, experts, tokens_an_expert);
+         ManyTokensSeconds(facts.products.experts, experts, tokens_an_expert) +
+         mixers.PrefillSeconds(facts.config, first + tokens / 2);
 }
 
-double MachineSpeed::LeastPrefillSeconds(const ModelFacts& facts) const {
-  double seconds = 0;
+double MachineSpeed::LeastPrefillSeconds(const ModelFacts& facts, double tokens) const {
+  double seconds = mixers.PrefillSeconds(facts.config, tokens / 2);
   for (const auto& [shares, speeds] :
        {std::pair{&facts.products.dense, &dense}, std::pair{&facts.products.experts, &experts}}) {
     for (const ProductShare& share : *shares) {
@@ -82,6 +74,13 @@ double MachineSpeed::LeastPrefillSeconds(const ModelFacts& facts) const {
     }
   }
   return seconds;
+}
+
+DiskSpeed MeasureDisk(const File& file, const ModelFacts& facts, ReaderKind reader) {
+  const DeviceProfile device = ProbeDevice(file, std::max<uint64_t>(1, facts.expert_bytes / 3),
+                                           {.reader = reader, .file_bytes_least = 0});
+  if (!device.probed()) return {};
+  return {device.gbps * 1e9, device.reader_name()};
 }
 
 Result<MachineSpeed> MeasureMachine(const ModelFacts& facts, const File* file,
@@ -94,8 +93,7 @@ Result<MachineSpeed> MeasureMachine(const ModelFacts& facts, const File* file,
     speed.disk = MeasureDisk(*file, facts, options.reader);
   }
   FM_ASSIGN_OR_RETURN(const double measured,
-                      MeasureReadBandwidth(options.threads,
-                                           std::min(kBandwidthBytes, AvailableMemory().bytes / 4)));
+                      MeasureReadBandwidth(options.threads, MeasuringBytes()));
   speed.memory_bytes_per_s = options.memory_bytes_per_s > 0 ? options.memory_bytes_per_s : measured;
 
   const ModelConfig& c = facts.config;
@@ -108,6 +106,7 @@ Result<MachineSpeed> MeasureMachine(const ModelFacts& facts, const File* file,
                                                   *kernels, pool));
   FM_ASSIGN_OR_RETURN(speed.head,
                       MeasureTypes({facts.products.head}, c.vocab_rows, c.hidden, *kernels, pool));
+  speed.mixers = MeasureMixers(c, *kernels, pool);
   for (auto* types : {&speed.dense, &speed.experts, &speed.head}) {
     for (KernelSpeed& kernel : *types) kernel.bytes_per_s *= speed.memory_bytes_per_s / measured;
   }

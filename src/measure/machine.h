@@ -8,6 +8,7 @@
 #include "engine/engine.h"
 #include "io/async_reader.h"
 #include "measure/kernel_speed.h"
+#include "measure/mixer_speed.h"
 
 namespace flashmoe {
 
@@ -21,14 +22,18 @@ struct MachineSpeed {
   double memory_bytes_per_s = 0;
   int threads = 1;
   std::vector<KernelSpeed> dense, experts, head;  // of the types that the model has in each
+  MixerSpeed mixers;
 
-  // What all of a token's products take: alone, and among `tokens` of a prompt, of which
-  // `tokens_an_expert` meet at each expert.
+  // What all of a token's products with weights take, alone.
   double DecodeDenseSeconds(const ModelFacts& facts) const;
   double DecodeExpertSeconds(const ModelFacts& facts) const;
-  double PrefillSeconds(const ModelFacts& facts, double tokens, double tokens_an_expert) const;
-  // The same at the highest speed that the kernels reached: the matrix roof.
-  double LeastPrefillSeconds(const ModelFacts& facts) const;
+  // One token's share of a pass of `tokens` from position `first` on, of which `tokens_an_expert`
+  // meet at each expert: products with weights, and mixers.
+  double PrefillSeconds(const ModelFacts& facts, double first, double tokens,
+                        double tokens_an_expert) const;
+  // The same at the highest speed that the kernels reached: the roof of the arithmetic for a prompt
+  // of `tokens` from position 0 on.
+  double LeastPrefillSeconds(const ModelFacts& facts, double tokens) const;
 };
 
 struct MachineOptions {
@@ -38,6 +43,9 @@ struct MachineOptions {
   double memory_bytes_per_s = 0;  // likewise; the kernels are then taken to be as much faster
   ReaderKind reader = ReaderKind::kAuto;
 };
+
+// By reads of the size that experts are read in, gate, up and down each, from all over the file.
+DiskSpeed MeasureDisk(const File& file, const ModelFacts& facts, ReaderKind reader);
 
 // `file`: where the disk is measured; may be null. Takes a few seconds.
 Result<MachineSpeed> MeasureMachine(const ModelFacts& facts, const File* file,

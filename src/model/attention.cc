@@ -26,7 +26,7 @@ void FinishToken(const LayerContext& c, const AttentionWeights& w, const Layout&
                  int64_t kv_bytes, SequenceState& state, int64_t t) {
   const ModelConfig& m = c.config;
   const int64_t half = m.rotary_dims / 2;
-  float* row = c.work.projected.data() + t * at.row;
+  float* row = c.work.projected.data() + (c.row + t) * at.row;
   const float* cosines = c.work.cosines.data() + (c.first + t) * half;
   const float* sines = c.work.sines.data() + (c.first + t) * half;
   for (int h = 0; h < m.heads; ++h) {
@@ -74,7 +74,7 @@ void Attend(const LayerContext& c, const Layout& at, const Blocks& blocks, KvTyp
   const int64_t t = index / m.kv_heads / blocks.head_parts * blocks.tokens;
   const int64_t h = kv_head * blocks.group + part * blocks.heads;
   AttentionBlock block;
-  block.q = c.work.projected.data() + t * at.row + at.q + h * at.q_stride;
+  block.q = c.work.projected.data() + (c.row + t) * at.row + at.q + h * at.q_stride;
   block.q_token_stride = at.row;
   block.q_head_stride = at.q_stride;
   block.k = state.keys(c.layer) + kv_head * (kv_bytes / m.kv_heads);
@@ -87,7 +87,7 @@ void Attend(const LayerContext& c, const Layout& at, const Blocks& blocks, KvTyp
   block.head_dim = m.head_dim;
   block.scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(m.head_dim)));
   block.scratch = scratch;
-  block.out = c.work.heads_out.data() + (t * m.heads + h) * m.head_dim;
+  block.out = c.work.heads_out.data() + ((c.row + t) * m.heads + h) * m.head_dim;
   block.out_token_stride = int64_t{m.heads} * m.head_dim;
   block.out_head_stride = m.head_dim;
   c.kernels.attention(block);
@@ -101,6 +101,28 @@ void Attend(const LayerContext& c, const Layout& at, const Blocks& blocks, KvTyp
   }
 }
 
+// Everything between the projections, for one sequence.
+void MixPart(const LayerContext& c, const AttentionWeights& w, const Layout& at, KvType kv_type,
+             int64_t kv_bytes, SequenceState& state) {
+  c.pool.ParallelFor(c.tokens, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) FinishToken(c, w, at, kv_type, kv_bytes, state, t);
+  });
+
+  // Each lane has scratch of its own; blocks are dealt out in turn, because later tokens look back
+  // further.
+  const Blocks blocks(c.config, c.tokens, c.pool.threads());
+  const int64_t lanes = std::min<int64_t>(c.pool.threads(), blocks.count);
+  const int64_t scratch = static_cast<int64_t>(c.work.attention_scratch.size()) / c.pool.threads();
+  c.pool.ParallelFor(lanes, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t lane = begin; lane < end; ++lane) {
+      for (int64_t i = lane; i < blocks.count; i += lanes) {
+        Attend(c, at, blocks, kv_type, kv_bytes, state, i,
+               c.work.attention_scratch.data() + lane * scratch);
+      }
+    }
+  });
+}
+
 }  // namespace
 
 void PrepareRotary(const LayerContext& c) {
@@ -112,14 +134,15 @@ void PrepareRotary(const LayerContext& c) {
         static_cast<float>(std::pow(static_cast<double>(c.config.rope_theta), exponent));
     for (int64_t t = 0; t < c.tokens; ++t) {
       const float angle = static_cast<float>(c.position + t) * frequency;
-      c.work.cosines[t * half + i] = static_cast<float>(std::cos(static_cast<double>(angle)));
-      c.work.sines[t * half + i] = static_cast<float>(std::sin(static_cast<double>(angle)));
+      c.work.cosines[(c.first + t) * half + i] =
+          static_cast<float>(std::cos(static_cast<double>(angle)));
+      c.work.sines[(c.first + t) * half + i] =
+          static_cast<float>(std::sin(static_cast<double>(angle)));
     }
   }
 }
 
-void RunAttention(const LayerContext& c, const AttentionWeights& w, KvType kv_type,
-                  SequenceState& state) {
+void RunAttention(const LayerContext& c, const AttentionWeights& w, KvType kv_type) {
   const ModelConfig& m = c.config;
   const Layout at(m);
   const int64_t kv_bytes = int64_t{m.kv_heads} * m.head_dim * (kv_type == KvType::kF16 ? 2 : 4);
@@ -132,23 +155,9 @@ void RunAttention(const LayerContext& c, const AttentionWeights& w, KvType kv_ty
                                   Projection{w.v, projected + at.v, at.row}};
   Project(c.kernels, c.pool, x, projections);
 
-  c.pool.ParallelFor(c.tokens, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t t = begin; t < end; ++t) FinishToken(c, w, at, kv_type, kv_bytes, state, t);
-  });
-
-  // Each lane has scratch of its own; blocks are dealt out in turn, because later tokens look back
-  // further.
-  const Blocks blocks(m, c.tokens, c.pool.threads());
-  const int64_t lanes = std::min<int64_t>(c.pool.threads(), blocks.count);
-  const int64_t scratch = static_cast<int64_t>(c.work.attention_scratch.size()) / c.pool.threads();
-  c.pool.ParallelFor(lanes, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t lane = begin; lane < end; ++lane) {
-      for (int64_t i = lane; i < blocks.count; i += lanes) {
-        Attend(c, at, blocks, kv_type, kv_bytes, state, i,
-               c.work.attention_scratch.data() + lane * scratch);
-      }
-    }
-  });
+  for (const SequencePart& part : c.parts) {
+    MixPart(c.Of(part), w, at, kv_type, kv_bytes, *part.state);
+  }
 
   const std::array out_type = {w.o.type};
   const Activations& heads = c.work.inner.Set(c.kernels, c.pool, c.work.heads_out.data(), c.tokens,

@@ -32,14 +32,14 @@ float Sigmoid(float x) { return 1.0f / (1.0f + std::exp(-x)); }
 void PrepareToken(const LayerContext& c, const DeltaNetWeights& w, const Layout& at,
                   const float* conv_state, int64_t t) {
   const ModelConfig& m = c.config;
-  float* row = c.work.projected.data() + t * at.row;
+  float* row = c.work.projected.data() + (c.row + t) * at.row;
   const float* window[kConvTaps];
   for (int tap = 0; tap < kConvTaps; ++tap) {
     const int64_t source = t - (kConvTaps - 1) + tap;
-    window[tap] = source >= 0 ? c.work.projected.data() + source * at.row
+    window[tap] = source >= 0 ? c.work.projected.data() + (c.row + source) * at.row
                               : conv_state + (source + kConvTaps - 1) * at.channels;
   }
-  float* u = c.work.conv_out.data() + t * at.channels;
+  float* u = c.work.conv_out.data() + (c.row + t) * at.channels;
   c.kernels.conv4_silu(w.conv, window, at.channels, u);
   const auto q_scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(m.key_dim)));
   for (int h = 0; h < 2 * m.key_heads; ++h) {
@@ -59,12 +59,12 @@ void SaveConvInputs(const LayerContext& c, const Layout& at, float* conv_state) 
   std::memmove(conv_state, conv_state + fresh * at.channels,
                (kKept - fresh) * at.channels * sizeof(float));
   for (int64_t i = 0; i < fresh; ++i) {
-    const float* row = c.work.projected.data() + (c.tokens - fresh + i) * at.row;
+    const float* row = c.work.projected.data() + (c.row + c.tokens - fresh + i) * at.row;
     std::memcpy(conv_state + (kKept - fresh + i) * at.channels, row, at.channels * sizeof(float));
   }
 }
 
-// One value head over all tokens of the pass.
+// One value head over all tokens of a part.
 class HeadSweep {
  public:
   HeadSweep(const LayerContext& c, const Layout& at, float* layer_state, int head, float* scratch)
@@ -92,10 +92,11 @@ class HeadSweep {
   }
 
  private:
-  const float* U(int64_t t) const { return c_.work.conv_out.data() + t * at_.channels; }
-  const float* Row(int64_t t) const { return c_.work.projected.data() + t * at_.row; }
+  const float* U(int64_t t) const { return c_.work.conv_out.data() + (c_.row + t) * at_.channels; }
+  const float* Row(int64_t t) const { return c_.work.projected.data() + (c_.row + t) * at_.row; }
   float* Out(int64_t t) const {
-    return c_.work.heads_out.data() + t * at_.values + int64_t{head_} * c_.config.value_dim;
+    return c_.work.heads_out.data() + (c_.row + t) * at_.values +
+           int64_t{head_} * c_.config.value_dim;
   }
 
   void Step(int64_t t) const {
@@ -140,20 +141,10 @@ class HeadSweep {
   int64_t q_, k_, v_;  // of this head, in a row of conv_out
 };
 
-}  // namespace
-
-void RunDeltaNet(const LayerContext& c, const DeltaNetWeights& w, SequenceState& state) {
+// Everything between the projections but the gated norm, for one sequence.
+void MixPart(const LayerContext& c, const DeltaNetWeights& w, const Layout& at,
+             SequenceState& state) {
   const ModelConfig& m = c.config;
-  const Layout at(m);
-  float* projected = c.work.projected.data();
-
-  const std::array types = {w.qkv.type, w.z.type, w.a.type, w.b.type};
-  const Activations& x = c.work.input.Set(c.kernels, c.pool, c.normed(), c.tokens, m.hidden, types);
-  const std::array projections = {
-      Projection{w.qkv, projected, at.row}, Projection{w.z, projected + at.z, at.row},
-      Projection{w.a, projected + at.a, at.row}, Projection{w.b, projected + at.b, at.row}};
-  Project(c.kernels, c.pool, x, projections);
-
   float* conv_state = state.conv(c.layer);
   c.pool.ParallelFor(c.tokens, 4, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) PrepareToken(c, w, at, conv_state, t);
@@ -171,6 +162,23 @@ void RunDeltaNet(const LayerContext& c, const DeltaNetWeights& w, SequenceState&
       }
     }
   });
+}
+
+}  // namespace
+
+void RunDeltaNet(const LayerContext& c, const DeltaNetWeights& w) {
+  const ModelConfig& m = c.config;
+  const Layout at(m);
+  float* projected = c.work.projected.data();
+
+  const std::array types = {w.qkv.type, w.z.type, w.a.type, w.b.type};
+  const Activations& x = c.work.input.Set(c.kernels, c.pool, c.normed(), c.tokens, m.hidden, types);
+  const std::array projections = {
+      Projection{w.qkv, projected, at.row}, Projection{w.z, projected + at.z, at.row},
+      Projection{w.a, projected + at.a, at.row}, Projection{w.b, projected + at.b, at.row}};
+  Project(c.kernels, c.pool, x, projections);
+
+  for (const SequencePart& part : c.parts) MixPart(c.Of(part), w, at, *part.state);
 
   c.pool.ParallelFor(c.tokens, 4, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {

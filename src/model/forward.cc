@@ -31,8 +31,8 @@ Model::Model(ModelConfig config, Weights weights, std::unique_ptr<ExpertStore> s
       weights_(std::move(weights)),
       store_(std::move(store)),
       pool_(options.threads),
-      work_(config_, options.chunk_tokens, options.context, options.experts_per_token,
-            options.threads),
+      work_(config_, PassTokens(options.chunk_tokens, options.sequences), options.context,
+            options.experts_per_token, options.threads),
       clock_(config_.layers),
       lookahead_(config_, weights_.layers(), *options_.kernels, *store_, options_.lookahead) {}
 
@@ -52,59 +52,70 @@ std::span<const float> Model::Rows(const std::vector<float>& buffer) const {
   return {buffer.data(), static_cast<size_t>(tokens_ * config_.hidden)};
 }
 
-Status Model::Forward(std::span<const int32_t> tokens, SequenceState& state,
-                      ForwardObserver* observer) {
-  tokens_ = static_cast<int64_t>(tokens.size());
-  FM_CHECK(tokens_ >= 1 && tokens_ <= work_.tokens_max);
-  FM_CHECK(state.position() + tokens_ <= state.context());
-  for (const int32_t id : tokens) FM_CHECK(id >= 0 && id < config_.vocab_rows);
+Status Model::Forward(std::span<const PassSlice> slices, ForwardObserver* observer,
+                      const std::function<bool()>& cancelled) {
+  const std::vector<SequencePart> parts = PartsOf(slices);
+  tokens_ = parts.back().first + parts.back().tokens;
+  decode_ = std::ranges::all_of(parts, [](const auto& part) { return part.tokens == 1; });
+  FM_CHECK(tokens_ <= work_.tokens_max);
+  ids_.clear();
+  for (const PassSlice& slice : slices) {
+    FM_CHECK(!slice.tokens.empty());
+    FM_CHECK(slice.state->position() + std::ssize(slice.tokens) <= slice.state->context());
+    for (const RecurrentCopy& copy : slice.copies) {
+      FM_CHECK(copy.position % kDeltaChunk == 0 && copy.position > slice.state->position());
+      FM_CHECK(copy.position <= slice.state->position() + std::ssize(slice.tokens));
+    }
+    ids_.insert(ids_.end(), slice.tokens.begin(), slice.tokens.end());
+  }
+  for (const int32_t id : ids_) FM_CHECK(id >= 0 && id < config_.vocab_rows);
+  blocks_ = CutBlocks(parts, work_.block_tokens);
 
-  clock_.Begin(tokens_);
-  LayerContext context{config_, *options_.kernels, pool_,           work_, clock_,
-                       0,       tokens_,           state.position()};
-  FM_RETURN_IF_ERROR(weights_.Embed(tokens, options_.kernels->dequantize_row, work_.x.data()));
+  clock_.Begin(decode_);
+  LayerContext context{config_, *options_.kernels, pool_, work_, clock_};
+  context.tokens = tokens_;
+  context.parts = parts;
+  FM_RETURN_IF_ERROR(weights_.Embed(ids_, options_.kernels->dequantize_row, work_.x.data()));
   if (observer != nullptr) observer->OnEmbedding(Rows(work_.x));
-  PrepareRotary(context);
+  for (const SequencePart& part : parts) PrepareRotary(context.Of(part));
   clock_.Lap(Step::kEmbedding);
   lookahead_.BeginPass(context);
   clock_.Lap(Step::kLookahead);
   for (; context.layer < config_.layers; ++context.layer) {
-    FM_RETURN_IF_ERROR(RunLayer(context, state, observer));
+    if ((options_.cancel != nullptr && options_.cancel->IsSet()) || (cancelled && cancelled())) {
+      return Fail(ErrorCode::kCancelled, "the computation was interrupted");
+    }
+    FM_RETURN_IF_ERROR(RunLayer(context, observer));
   }
   NormRows(context, weights_.final_norm(), work_.normed.data());
   clock_.Lap(Step::kNorms);
   clock_.EndPass(tokens_);
   lookahead_.EndPass(context);
   if (observer != nullptr) observer->OnFinalNorm(Rows(work_.normed));
-  state.Advance(tokens_);
+  for (const SequencePart& part : parts) part.state->Advance(part.tokens);
   return {};
 }
 
 // A block of tokens at a time: mixers need many floats for each. Meanwhile guesses are read.
-void Model::RunMixer(const LayerContext& c, const LayerWeights& w, SequenceState& state) {
-  LayerContext block = c;
-  for (block.first = 0; block.first < tokens_; block.first += block.tokens) {
-    block.position = c.position + block.first;
-    // Blocks end at multiples of the delta net's, as chunks do.
-    block.tokens =
-        std::min(work_.block_tokens - block.position % kDeltaChunk, tokens_ - block.first);
+void Model::RunMixer(const LayerContext& c, const LayerWeights& w) {
+  for (const PassBlock& block : blocks_) {
     if (w.attention) {
-      RunAttention(block, *w.attention, options_.kv_type, state);
+      RunAttention(c.Of(block), *w.attention, options_.kv_type);
     } else {
-      RunDeltaNet(block, *w.delta_net, state);
+      RunDeltaNet(c.Of(block), *w.delta_net);
+      for (const SequencePart& part : block.parts) {
+        for (const RecurrentCopy& copy : part.copies) part.state->CopyRecurrent(c.layer, copy.to);
+      }
     }
     store_->Poll();
   }
 }
 
-Status Model::RunLayer(LayerContext& c, SequenceState& state, ForwardObserver* observer) {
-  if (options_.cancel != nullptr && options_.cancel->IsSet()) {
-    return Fail(ErrorCode::kCancelled, "the computation was interrupted");
-  }
+Status Model::RunLayer(LayerContext& c, ForwardObserver* observer) {
   const LayerWeights& w = weights_.layers()[c.layer];
   NormRows(c, w.mixer_norm, work_.normed.data());
   c.Lap(Step::kNorms);
-  RunMixer(c, w, state);
+  RunMixer(c, w);
   c.Lap(w.attention ? Step::kAttention : Step::kDeltaNet);
   if (observer != nullptr) observer->OnMixer(c.layer, Rows(work_.mixed));
   AddMixed(c);
@@ -126,15 +137,20 @@ Status Model::RunLayer(LayerContext& c, SequenceState& state, ForwardObserver* o
   return {};
 }
 
-void Model::Logits(int64_t index, std::span<float> out) {
-  FM_CHECK(index >= 0 && index < tokens_);
-  FM_CHECK(static_cast<int64_t>(out.size()) == config_.vocab_rows);
-  clock_.Begin(tokens_);
+void Model::Logits(std::span<const int64_t> rows, std::span<float> out) {
+  const auto n = std::ssize(rows);
+  FM_CHECK(n >= 1 && std::ssize(out) == n * config_.vocab_rows);
+  clock_.Begin(decode_);
   const Matrix& head = weights_.head();
   const std::array type = {head.type};
-  const Activations& x =
-      work_.input.Set(*options_.kernels, pool_, work_.normed.data() + index * config_.hidden, 1,
-                      config_.hidden, type);
+  const int64_t hidden = config_.hidden;
+  // Nobody needs what the experts left there.
+  float* gathered = work_.mixed.data();
+  for (int64_t i = 0; i < n; ++i) {
+    FM_CHECK(rows[i] >= 0 && rows[i] < tokens_);
+    std::copy_n(work_.normed.data() + rows[i] * hidden, hidden, gathered + i * hidden);
+  }
+  const Activations& x = work_.input.Set(*options_.kernels, pool_, gathered, n, hidden, type);
   const std::array projection = {Projection{head, out.data(), config_.vocab_rows}};
   Project(*options_.kernels, pool_, x, projection);
   clock_.Lap(Step::kHead);

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "base/cancel.h"
 #include "base/status.h"
@@ -13,6 +15,7 @@
 #include "kernels/kernels.h"
 #include "model/config.h"
 #include "model/lookahead.h"
+#include "model/sequence_part.h"
 #include "model/step_times.h"
 #include "model/weights.h"
 #include "model/workspace.h"
@@ -38,7 +41,8 @@ class ForwardObserver {
 struct ModelOptions {
   const KernelTable* kernels = nullptr;
   int threads = 1;
-  int64_t chunk_tokens = 64;  // most tokens of one pass
+  int64_t chunk_tokens = 64;  // of a prompt at a time
+  int sequences = 1;          // in one pass; beyond one, each may have a token besides the chunk
   int64_t context = 0;        // most positions of a sequence
   int experts_per_token = 0;
   KvType kv_type = KvType::kF16;
@@ -52,14 +56,31 @@ class Model {
   Model(ModelConfig config, Weights weights, std::unique_ptr<ExpertStore> store,
         const ModelOptions& options);
 
-  // Takes in 1 .. chunk_tokens tokens at the state's position and advances it. REQUIRES: ids below
-  // vocab_rows, room in the state. Fails when the disk does or when cancelled; the state then holds
-  // a part of the tokens' traces and must be reset or restored.
+  // Takes in tokens of several sequences, each at its state's position, and advances the states;
+  // each yields the same bits as alone. Rows of the pass are the slices' tokens, one slice after
+  // the other. REQUIRES: 1 .. tokens_max() tokens in all, no empty slice, different states, ids
+  // below vocab_rows, room in the states. Fails when the disk does or when cancelled; the states
+  // then hold a part of the tokens' traces and must be reset or restored.
+  // `cancelled` is asked before every layer, besides ModelOptions::cancel.
+  Status Forward(std::span<const PassSlice> slices, ForwardObserver* observer = nullptr,
+                 const std::function<bool()>& cancelled = {});
   Status Forward(std::span<const int32_t> tokens, SequenceState& state,
-                 ForwardObserver* observer = nullptr);
+                 ForwardObserver* observer = nullptr) {
+    const PassSlice slice{tokens, &state};
+    return Forward({&slice, 1}, observer);
+  }
 
-  // Logits of token `index` of the last pass. out: [vocab_rows].
-  void Logits(int64_t index, std::span<float> out);
+  // Logits of some rows of the last pass, at most tokens_max() of them. out: [rows, vocab_rows].
+  // They share the reading of the head.
+  void Logits(std::span<const int64_t> rows, std::span<float> out);
+  void Logits(int64_t row, std::span<float> out) { Logits({&row, 1}, out); }
+
+  int64_t tokens_max() const { return work_.tokens_max; }  // of one pass
+
+  // Most tokens of a pass.
+  static int64_t PassTokens(int64_t chunk_tokens, int sequences) {
+    return chunk_tokens + (sequences > 1 ? sequences : 0);
+  }
 
   // The shape of a sequence's state.
   static StateShape Shape(const ModelConfig& config, int64_t context, KvType kv_type);
@@ -72,8 +93,8 @@ class Model {
   const Lookahead& lookahead() const { return lookahead_; }
 
  private:
-  Status RunLayer(LayerContext& context, SequenceState& state, ForwardObserver* observer);
-  void RunMixer(const LayerContext& context, const LayerWeights& w, SequenceState& state);
+  Status RunLayer(LayerContext& context, ForwardObserver* observer);
+  void RunMixer(const LayerContext& context, const LayerWeights& w);
   std::span<const float> Rows(const std::vector<float>& buffer) const;
 
   ModelConfig config_;
@@ -84,7 +105,12 @@ class Model {
   Workspace work_;
   StepClock clock_;
   Lookahead lookahead_;
-  int64_t tokens_ = 0;  // of the last pass
+
+  // Of the last pass.
+  std::vector<int32_t> ids_;
+  std::vector<PassBlock> blocks_;
+  int64_t tokens_ = 0;
+  bool decode_ = false;
 };
 
 }  // namespace flashmoe

@@ -47,9 +47,10 @@ class StepClock {
  public:
   explicit StepClock(int layers) : outside_(static_cast<size_t>(layers)) { Reset(); }
 
-  // A pass of `tokens` begins or goes on (its logits are wanted). Passes of one token are decode.
-  void Begin(int64_t tokens) {
-    current_ = tokens == 1 ? &decode_ : &prefill_;
+  // A pass begins or goes on (its logits are wanted); in one of decode, each sequence has one
+  // token.
+  void Begin(bool decode) {
+    current_ = decode ? &decode_ : &prefill_;
     last_s_ = NowSeconds();
   }
   void EndPass(int64_t tokens) {

@@ -67,6 +67,48 @@ void SequenceState::Reset() {
   if (recurrent_.size() > 0) std::memset(recurrent_.data(), 0, recurrent_.size());
 }
 
+void SequenceState::ReleasePositions() {
+  FM_CHECK(position_ == 0);
+  kv_.Discard();
+}
+
+void SequenceState::CopyPositions(int64_t begin, int64_t end, std::span<std::byte> to) const {
+  const auto bytes = static_cast<size_t>((end - begin) * shape_.kv_bytes);
+  for (size_t layer = 0; layer < shape_.is_attention.size(); ++layer) {
+    if (!shape_.is_attention[layer]) continue;
+    for (const std::byte* from : {keys(static_cast<int>(layer)), values(static_cast<int>(layer))}) {
+      std::memcpy(to.data(), from + begin * shape_.kv_bytes, bytes);
+      to = to.subspan(bytes);
+    }
+  }
+  FM_CHECK(to.empty());
+}
+
+void SequenceState::TakePositions(int64_t begin, int64_t end, std::span<const std::byte> from) {
+  FM_CHECK(begin <= end && end <= shape_.context);
+  const auto bytes = static_cast<size_t>((end - begin) * shape_.kv_bytes);
+  for (size_t layer = 0; layer < shape_.is_attention.size(); ++layer) {
+    if (!shape_.is_attention[layer]) continue;
+    for (std::byte* to : {keys(static_cast<int>(layer)), values(static_cast<int>(layer))}) {
+      std::memcpy(to + begin * shape_.kv_bytes, from.data(), bytes);
+      from = from.subspan(bytes);
+    }
+  }
+  FM_CHECK(from.empty());
+}
+
+void SequenceState::CopyRecurrent(int layer, std::span<std::byte> to) const {
+  FM_CHECK(to.size() == recurrent_.size());
+  const auto bytes = sizeof(float) * static_cast<size_t>(shape_.delta_floats + shape_.conv_floats);
+  std::memcpy(to.data() + offsets_[static_cast<size_t>(layer)], delta(layer), bytes);
+}
+
+void SequenceState::Resume(int64_t position, std::span<const std::byte> recurrent) {
+  FM_CHECK(recurrent.size() == recurrent_.size());
+  if (!recurrent.empty()) std::memcpy(recurrent_.data(), recurrent.data(), recurrent.size());
+  position_ = position;
+}
+
 StateSnapshot SequenceState::Save() const {
   StateSnapshot snapshot;
   snapshot.position = position_;

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "base/memory.h"
@@ -55,6 +56,19 @@ class SequenceState {
 
   // Back to position 0 with everything forgotten.
   void Reset();
+  // Gives the memory of keys and values back to the system, which returns it zeroed when it is
+  // touched again. REQUIRES: position 0.
+  void ReleasePositions();
+
+  // Keys and values of positions [begin, end) of all layers: StateShape::bytes_per_position() each.
+  void CopyPositions(int64_t begin, int64_t end, std::span<std::byte> to) const;
+  void TakePositions(int64_t begin, int64_t end, std::span<const std::byte> from);
+  // The recurrent state of a delta-net layer, in its place among that of all layers:
+  // StateShape::fixed_bytes().
+  void CopyRecurrent(int layer, std::span<std::byte> to) const;
+  // Continues at `position`, whose recurrent state this is. REQUIRES: TakePositions() of all
+  // before.
+  void Resume(int64_t position, std::span<const std::byte> recurrent);
 
   StateSnapshot Save() const;
   // REQUIRES: taken from a state of the same shape.

@@ -197,6 +197,7 @@ TEST(BenchTest, KernelsRefuseWhatIsNoTypeOfWeights) {
     EXPECT_THAT(r.err, HasSubstr(type));
   }
   EXPECT_EQ(RunFlashmoe({"bench", "kernels", "--tokens", "0"}).exit_code, 2);
+  EXPECT_EQ(RunFlashmoe({"bench", "--tokens", "8", "kernels"}).exit_code, 2);
 }
 
 }  // namespace

@@ -17,10 +17,11 @@ using testing::IsEmpty;
 
 const std::map<std::string, int>& Ranks() {
   static const std::map<std::string, int> ranks = {
-      {"base", 0},    {"io", 1},    {"tensor", 1},  {"terminal", 1}, {"format", 2},
-      {"text", 2},    {"gpu", 2},   {"kernels", 2}, {"state", 3},    {"sample", 3},
-      {"experts", 3}, {"model", 4}, {"chat", 4},    {"engine", 5},   {"synth", 5},
-      {"api", 5},     {"capi", 6},  {"measure", 6}, {"apps", 7},
+      {"base", 0},     {"http", 1},   {"io", 1},      {"tensor", 1},  {"terminal", 1},
+      {"web_page", 1}, {"format", 2}, {"text", 2},    {"gpu", 2},     {"kernels", 2},
+      {"state", 3},    {"sample", 3}, {"grammar", 3}, {"experts", 3}, {"model", 4},
+      {"chat", 4},     {"engine", 5}, {"synth", 5},   {"api", 5},     {"capi", 6},
+      {"measure", 6},  {"serve", 6},  {"apps", 7},
   };
   return ranks;
 }
