@@ -13,10 +13,6 @@
 namespace flashmoe::cli {
 namespace {
 
-// What the bundled model, a file of 24.7 MB, gets unless told otherwise: less than it is large, so
-// that its experts are read while it answers.
-constexpr uint64_t kBundledModelMemory = 21'000'000;
-
 // Room to answer that a plan makes at least, where the user set no limit.
 constexpr int64_t kAnswerTokens = 512;
 

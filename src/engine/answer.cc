@@ -4,8 +4,8 @@
 
 namespace flashmoe {
 
-Answer::Answer(const TextModel& text, int32_t valid_vocab, const GenerateRequest& request,
-               OnPiece on_piece)
+GrowingAnswer::GrowingAnswer(const TextModel& text, int32_t valid_vocab,
+                             const GenerateRequest& request, OnPiece on_piece)
     : text_(text),
       request_(request),
       valid_vocab_(valid_vocab),
@@ -16,7 +16,7 @@ Answer::Answer(const TextModel& text, int32_t valid_vocab, const GenerateRequest
   result_.prompt_tokens = std::ssize(request.prompt);
 }
 
-bool Answer::Step(std::span<float> logits) {
+bool GrowingAnswer::Step(std::span<float> logits) {
   AnswerPiece piece;
   piece.token = Choose(logits.first(static_cast<size_t>(valid_vocab_)), piece);
   result_.tokens.push_back(piece.token);
@@ -35,7 +35,7 @@ bool Answer::Step(std::span<float> logits) {
 }
 
 // What limits the choice (a grammar, say) comes in between the logits and the sampler.
-int32_t Answer::Choose(std::span<float> logits, AnswerPiece& piece) {
+int32_t GrowingAnswer::Choose(std::span<float> logits, AnswerPiece& piece) {
   if (request_.top_logprobs < 0) return sampler_.Sample(logits);
   const double log_sum = LogSumExp(logits);
   top_ = BestLogprobs(logits, log_sum, request_.top_logprobs);
@@ -46,16 +46,16 @@ int32_t Answer::Choose(std::span<float> logits, AnswerPiece& piece) {
   return token;
 }
 
-bool Answer::Show(AnswerPiece piece) {
+bool GrowingAnswer::Show(AnswerPiece piece) {
   result_.text += piece.text;
   return !on_piece_ || on_piece_(piece);
 }
 
-bool Answer::IsStop(int32_t token) const {
+bool GrowingAnswer::IsStop(int32_t token) const {
   return std::ranges::find(text_.stop_tokens, token) != text_.stop_tokens.end();
 }
 
-GenerateResult Answer::Finish(FinishReason reason) {
+GenerateResult GrowingAnswer::Finish(FinishReason reason) {
   if (!closed_) {
     closed_ = true;
     const StopMatcher::Output last = stop_.Push(utf8_.Finish());

@@ -26,14 +26,14 @@ struct AnswerPiece {
   std::span<const TokenLogprob> top = {};  // best first
 };
 
-class Answer {
+class GrowingAnswer {
  public:
   // Returning false ends the answer, with FinishReason::kStop.
   using OnPiece = std::function<bool(const AnswerPiece&)>;
 
   // What is handed over must outlive this. Ids at and above `valid_vocab` are never chosen.
-  Answer(const TextModel& text, int32_t valid_vocab, const GenerateRequest& request,
-         OnPiece on_piece);
+  GrowingAnswer(const TextModel& text, int32_t valid_vocab, const GenerateRequest& request,
+                OnPiece on_piece);
 
   // Whether the request wants a token at all.
   bool wants_tokens() const { return request_.max_tokens != 0; }

@@ -18,7 +18,7 @@ constexpr int64_t kPromptTail = 16;
 
 struct Batch::Running {
   Job job;
-  Answer answer;
+  GrowingAnswer answer;
   uint64_t number = 0;      // in order of their start
   double submitted_s = 0;   // by NowSeconds()
   double last_token_s = 0;  // likewise; 0: none yet

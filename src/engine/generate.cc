@@ -44,7 +44,7 @@ Result<GenerateResult> Generate(Engine& engine, Session& session, const Generate
                                 const ProgressFn& progress, const CancelFlag* cancel) {
   FM_RETURN_IF_ERROR(Validate(request, engine));
   const auto cancelled = [&] { return cancel != nullptr && cancel->IsSet(); };
-  Answer answer(engine.text(), engine.valid_vocab(), request, [&](const AnswerPiece& piece) {
+  GrowingAnswer answer(engine.text(), engine.valid_vocab(), request, [&](const AnswerPiece& piece) {
     return !on_text || piece.text.empty() || on_text(piece.text);
   });
 
