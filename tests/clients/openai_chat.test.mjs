@@ -46,16 +46,18 @@ test('a stream says the same', async () => {
 });
 
 test('a conversation is remembered', async () => {
-  const messages = [
-    {role: 'system', content: 'You are a helpful assistant.'},
-    ...hello,
-    {role: 'assistant', content: '17 + 25 = 42'},
-    {role: 'user', content: 'Thank you!'},
-  ];
+  // What is kept lies at multiples of 64 tokens.
+  const content = 'You are a helpful assistant. Keep your answers short. '.repeat(30);
+  const messages = [{role: 'system', content}, ...hello];
   const first = await chat.create({...plain, messages});
   const again = await chat.create({...plain, messages});
   assert.equal(again.choices[0].message.content, first.choices[0].message.content);
-  assert.ok(again.usage.prompt_tokens_details.cached_tokens > 0);
+  messages.push(first.choices[0].message, {role: 'user', content: 'Thank you!'});
+  const next = await chat.create({...plain, messages});
+  for (const {usage} of [again, next]) {
+    assert.ok(usage.prompt_tokens_details.cached_tokens >= 64);
+    assert.ok(usage.prompt_tokens_details.cached_tokens < usage.prompt_tokens);
+  }
 });
 
 test('thinking has a place of its own', async () => {
