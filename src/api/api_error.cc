@@ -46,8 +46,6 @@ int HttpStatus(ErrorCode code) {
       return 429;
     case ErrorCode::kOutOfMemory:
       return 503;
-    case ErrorCode::kBusy:
-      return 429;
     case ErrorCode::kCancelled:
       return 499;
     case ErrorCode::kIo:
