@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/clock.h"
+#include "engine/constraint.h"
 #include "sample/stop_strings.h"
 #include "text/detokenizer.h"
 
@@ -85,6 +86,7 @@ Result<GenerateResult> Generate(Engine& engine, Session& session, const Generate
   Sampler sampler(request.sampling, engine.valid_vocab());
   sampler.SeePrompt(request.prompt);
   TextOutput output(request, on_text, result.text);
+  Constraint constraint(request.grammar, request.grammar ? engine.token_trie() : nullptr);
 
   const double start = NowSeconds();
   result.prompt_tokens_reused = session.Reusable(request.prompt);
@@ -94,14 +96,16 @@ Result<GenerateResult> Generate(Engine& engine, Session& session, const Generate
   result.finish = cancelled() ? FinishReason::kCancelled : FinishReason::kLength;
   double first = NowSeconds();
   while (!cancelled() && request.max_tokens != 0) {
+    FM_RETURN_IF_ERROR(constraint.Mask(session.logits()));
     const int32_t token = sampler.Sample(session.logits());
+    FM_RETURN_IF_ERROR(constraint.Accept(token));
     if (result.tokens.empty()) {
       first = NowSeconds();
       result.ttft_s = first - start;
     }
     result.tokens.push_back(token);
     const bool stop = !request.ignore_stop_tokens && IsStop(text, token);
-    if (stop || !output.Push(text.tokenizer.Bytes(token))) {
+    if (stop || !output.Push(text.tokenizer.Bytes(token)) || constraint.IsComplete()) {
       result.finish = FinishReason::kStop;
       break;
     }
