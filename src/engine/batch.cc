@@ -26,8 +26,7 @@ struct Batch::Running {
   int64_t reused = 0;
   std::vector<int64_t> checkpoints;  // to be made, ascending
 
-  Running(Engine& engine, Job j)
-      : job(std::move(j)), answer(engine.text(), engine.valid_vocab(), job.request, job.on_piece) {}
+  Running(Engine& engine, Job j) : job(std::move(j)), answer(engine, job.request, job.on_piece) {}
 
   bool cancelled() const { return job.cancel != nullptr && job.cancel->IsSet(); }
   int64_t prompt() const { return std::ssize(job.request.prompt); }
@@ -284,9 +283,13 @@ void Batch::TakeToken(Slot& slot, std::span<float> logits) {
   }
   job.last_token_s = now;
   ++stats_.generated_tokens;
-  const bool goes_on = job.answer.Step(logits);
+  const Result<bool> goes_on = job.answer.Step(logits);
   const bool full = slot.state.position() == slot.state.context();
-  if (!goes_on || full) End(slot, job.answer.finish());
+  if (!goes_on.has_value()) {
+    End(slot, FinishReason::kStop, &goes_on.error());
+  } else if (!*goes_on || full) {
+    End(slot, job.answer.finish());
+  }
 }
 
 // The states hold parts of the step's tokens: none of its jobs can go on.

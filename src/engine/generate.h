@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,6 +14,7 @@
 #include "base/status.h"
 #include "engine/engine.h"
 #include "engine/session.h"
+#include "grammar/grammar.h"
 #include "sample/sampler.h"
 
 namespace flashmoe {
@@ -29,6 +31,9 @@ struct GenerateRequest {
   // prompt and tools, and where the last turn of the user begins. A scheduler keeps what the model
   // remembers there.
   std::vector<int64_t> checkpoints;
+  // What the answer must look like; null: anything. It ends where the grammar does, if not before
+  // by max_tokens or `stop`.
+  std::shared_ptr<const Grammar> grammar = nullptr;
 };
 
 // InvalidInput says what is wrong with the request, before anything is computed.

@@ -24,11 +24,12 @@ std::shared_ptr<const StateMask> MaskMemo::Compute(StateId state) const {
   auto mask = std::make_shared<StateMask>();
   FrameTable frames;
   Stepper stepper(automaton_, frames);
+  DenseSteps dense(automaton_);
   std::vector<Position> positions{{state, kBottom}};
   std::vector<size_t> levels;
   const TokenTrie::Impl& trie = trie_->impl();
   WalkTrie(
-      trie, 0, static_cast<uint32_t>(trie.nodes.size()) - 1, 0, stepper, positions, levels,
+      trie, 0, static_cast<uint32_t>(trie.nodes.size()) - 1, 0, stepper, &dense, positions, levels,
       [&](int32_t token) { mask->tokens.push_back(token); },
       [&](uint32_t node) { mask->exits.push_back(node); });
   mask->reach = stepper.reach();

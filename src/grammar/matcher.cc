@@ -68,8 +68,8 @@ void GrammarMatcher::Impl::AddBelow(const uint32_t* node, std::span<uint32_t> bi
   const size_t depth = node == nullptr ? 0 : t.nodes[*node].depth;
   const size_t mark = frames.size();
   WalkTrie(
-      t, begin, end, depth, stepper, scratch, levels, [&](int32_t token) { Allow(bits, token); },
-      [](uint32_t) {});
+      t, begin, end, depth, stepper, /*dense=*/nullptr, scratch, levels,
+      [&](int32_t token) { Allow(bits, token); }, [](uint32_t) {});
   frames.Truncate(mark);
 }
 
