@@ -207,8 +207,10 @@ void AddModelOption(CLI::App& app, std::string& model) {
       ->type_name("PATH");
 }
 
+std::string ModelPath(const std::string& model) { return model.empty() ? BundledModel() : model; }
+
 Result<std::unique_ptr<ModelFile>> OpenModel(const std::string& model) {
-  return ModelFile::Open(model.empty() ? BundledModel() : model);
+  return ModelFile::Open(ModelPath(model));
 }
 
 Result<std::unique_ptr<ModelFile>> OpenRunnableModel(const std::string& model) {
