@@ -34,9 +34,6 @@ struct GenerateRequest {
   // prompt and tools, and where the last turn of the user begins. A scheduler keeps what the model
   // remembers there.
   std::vector<int64_t> checkpoints;
-  // What the answer must look like; null: anything. It ends where the grammar does, if not before
-  // by max_tokens or `stop`.
-  std::shared_ptr<const Grammar> grammar = nullptr;
 };
 
 // InvalidInput says what is wrong with the request, before anything is computed.
