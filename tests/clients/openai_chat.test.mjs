@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import OpenAI from 'openai';
 
-import {isPerson, model, openai, personSchema, plain, sum, weather, weatherQuestion, weatherResult} from './server.mjs';
+import {boundedWeather, isPerson, model, openai, personSchema, plain, sum, weather, weatherQuestion,
+  weatherResult} from './server.mjs';
 
 const chat = openai.chat.completions;
 const hello = [{role: 'user', content: sum}];
@@ -121,7 +122,8 @@ test('a call is forced, or forbidden', async () => {
   const greeting = [{role: 'user', content: 'Hello!'}];
   const named = {type: 'function', function: {name: 'get_weather'}};
   for (const tool_choice of ['required', named]) {
-    const {message} = (await chat.create({...askWeather, messages: greeting, tool_choice})).choices[0];
+    const forced = {...plain, tools: [{type: 'function', function: boundedWeather}], tool_choice};
+    const {message} = (await chat.create({...forced, messages: greeting})).choices[0];
     assert.equal(message.tool_calls[0].function.name, 'get_weather');
     assert.equal(typeof JSON.parse(message.tool_calls[0].function.arguments).city, 'string');
   }
