@@ -9,12 +9,12 @@
 
 namespace flashmoe::grammar {
 
-// Calls on_token(token) for each token of nodes [begin, end) whose bytes (below `depth`, which are
-// read already) lead from the set `from` to somewhere, and on_exit(node) where the outermost rule
-// can end and tokens lie below. `from` is the whole of `positions`, which is scratch afterwards, as
-// is `levels`. `dense` may be null.
+// Calls on_token(token) for each token of the nodes [begin, end) whose bytes (below `depth`, which
+// are read already) lead from the set `from` to somewhere, and on_exit(node) where the outermost
+// rule can end and tokens lie below. `from` is the whole of `positions`, which is scratch
+// afterwards, as is `levels`. `dense` may be null.
 template <typename OnToken, typename OnExit>
-void WalkTrie(const TokenTrie::Impl& trie, uint32_t begin, uint32_t end, size_t depth,
+void WalkTrie(const TokenTrie::Impl::Part& trie, uint32_t begin, uint32_t end, size_t depth,
               Stepper& stepper, DenseSteps* dense, std::vector<Position>& positions,
               std::vector<size_t>& levels, OnToken on_token, OnExit on_exit) {
   // levels[d]: where the set after d bytes begins; it ends where the next one's begins.
