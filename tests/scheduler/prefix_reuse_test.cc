@@ -28,7 +28,11 @@ class PrefixReuseTest : public testing::TestWithParam<const char*> {
       notices_.push_back(error.ToString());
     };
   }
-  void TearDown() override { fs::remove_all(folder_); }
+  void TearDown() override {
+    scheduler_.reset();
+    engine_.reset();  // has written what it wanted to keep
+    fs::remove_all(folder_);
+  }
 
   std::string path() const {
     return std::string(GetParam()) == "ember" ? BundledModel() : TinyModel(GetParam());
