@@ -109,6 +109,24 @@ TEST_P(PrefixReuseTest, ContinuingEqualsAFreshRun) {
   EXPECT_EQ(stats.prefixes.used, 4u);
 }
 
+TEST_P(PrefixReuseTest, In8BitToo) {
+  options_.kv = KvType::kQ8;
+  options_.isa = "auto";
+  auto engine = TryOpen(path(), options_);
+  if (!engine.has_value()) {
+    EXPECT_EQ(engine.error().code, ErrorCode::kUnsupported) << engine.error().ToString();
+    EXPECT_THAT(engine.error().ToString(), testing::HasSubstr("8 bit"));
+    return;
+  }
+  Start();
+  for (int turn = 0; turn < 3; ++turn) {
+    const GenerateRequest request = Turn(200, turn, {4, 5, 6});
+    const GenerateResult result = Ask(request);
+    EXPECT_EQ(result.tokens, Alone(request));
+    EXPECT_EQ(result.prompt_tokens_reused > 0, turn > 0);
+  }
+}
+
 TEST_P(PrefixReuseTest, ManyAtOnceStillEqualFreshRuns) {
   Start({.step_s = 0, .checkpoint_every = 128});
   for (int round = 0; round < 2; ++round) {
