@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -13,6 +14,7 @@
 #include "base/units.h"
 #include "format/json_text.h"
 #include "kernels/kernels.h"
+#include "terminal/terminal_mode.h"
 
 namespace flashmoe::cli {
 namespace {
@@ -20,10 +22,18 @@ namespace {
 constexpr uint64_t kTextBytesMax = uint64_t{1} << 30;
 
 CancelFlag interrupted;
+CancelFlag terminated;
+std::atomic<int> interrupts = 0;
+std::atomic<int> interrupts_max = 1;
 
 extern "C" void OnInterrupt(int signal_number) {
-  if (interrupted.IsSet()) _exit(128 + signal_number);
+  if (++interrupts > interrupts_max) {
+    terminal::RestoreInputMode();
+    _exit(128 + signal_number);
+  }
+  if (signal_number == SIGTERM) terminated.Set();
   interrupted.Set();
+  terminal::Wake();
 }
 
 // Installed programs keep the model in ../share; those of a build folder take the source tree's.
@@ -100,13 +110,22 @@ int ReportUsage(const std::string& command, const std::string& problem) {
   return kWrongUsage;
 }
 
-const CancelFlag& InstallInterruptHandler() {
+const CancelFlag& InstallInterruptHandler(int patience) {
+  interrupts_max = patience;
   struct sigaction action = {};
   action.sa_handler = OnInterrupt;
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
   return interrupted;
 }
+
+void RearmInterruptHandler() {
+  if (terminated.IsSet()) return;
+  interrupts = 0;
+  interrupted.Clear();
+}
+
+bool WasTerminated() { return terminated.IsSet(); }
 
 Result<std::string> ReadText(const std::string& path) {
   if (path == "-") return ReadStream(stdin, "standard input");
@@ -188,8 +207,10 @@ void AddModelOption(CLI::App& app, std::string& model) {
       ->type_name("PATH");
 }
 
+std::string ModelPath(const std::string& model) { return model.empty() ? BundledModel() : model; }
+
 Result<std::unique_ptr<ModelFile>> OpenModel(const std::string& model) {
-  return ModelFile::Open(model.empty() ? BundledModel() : model);
+  return ModelFile::Open(ModelPath(model));
 }
 
 Result<std::unique_ptr<ModelFile>> OpenRunnableModel(const std::string& model) {

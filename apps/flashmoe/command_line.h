@@ -36,8 +36,16 @@ Status FinishOutput();
 // Text from a model file, harmless to a terminal: control characters become spaces.
 std::string Printable(std::string text);
 
-// Set by the first SIGINT or SIGTERM; a second one ends the process at once.
-const CancelFlag& InstallInterruptHandler();
+// Set by the first SIGINT or SIGTERM; the first after so many ends the process at once.
+const CancelFlag& InstallInterruptHandler(int patience = 1);
+// The next SIGINT is a first one again. One that came with SIGTERM stays set.
+void RearmInterruptHandler();
+// Whether SIGTERM came.
+bool WasTerminated();
+
+// What the bundled model, a file of 24.7 MB, gets unless told otherwise: less than it is large, so
+// that its experts are read while it answers.
+inline constexpr uint64_t kBundledModelMemory = 21'000'000;
 
 // Reads a whole file, or standard input for "-". Bounded: 1 GiB.
 Result<std::string> ReadText(const std::string& path);
@@ -60,6 +68,7 @@ std::string CheckSize(const std::string& text);
 
 // -m, --model; without it the bundled model.
 void AddModelOption(CLI::App& app, std::string& model);
+std::string ModelPath(const std::string& model);  // that of the bundled model for ""
 Result<std::unique_ptr<ModelFile>> OpenModel(const std::string& model);
 // Only what this program can run: whoever gives another kind of model is told so first of all.
 Result<std::unique_ptr<ModelFile>> OpenRunnableModel(const std::string& model);
@@ -92,6 +101,7 @@ nlohmann::ordered_json MemoryPlanToJson(const MemoryPlan& memory);
 
 // The subcommands. Each registers itself and stores its exit code through `exit_code`.
 void AddRun(CLI::App& app, int& exit_code);
+void AddChat(CLI::App& app, int& exit_code);
 void AddEval(CLI::App& app, int& exit_code);
 void AddInfo(CLI::App& app, int& exit_code);
 void AddTokenize(CLI::App& app, int& exit_code);
@@ -100,5 +110,6 @@ void AddSynth(CLI::App& app, int& exit_code);
 void AddTrace(CLI::App& app, int& exit_code);
 void AddPlan(CLI::App& app, int& exit_code);
 void AddBench(CLI::App& app, int& exit_code);
+void AddServe(CLI::App& app, int& exit_code);
 
 }  // namespace flashmoe::cli

@@ -42,6 +42,8 @@ int HttpStatus(ErrorCode code) {
       return 400;
     case ErrorCode::kNotFound:
       return 404;
+    case ErrorCode::kBusy:
+      return 429;
     case ErrorCode::kOutOfMemory:
       return 503;
     case ErrorCode::kCancelled:

@@ -8,6 +8,7 @@ namespace flashmoe {
 class CancelFlag {
  public:
   void Set() { flag_.store(true, std::memory_order_relaxed); }
+  void Clear() { flag_.store(false, std::memory_order_relaxed); }
   bool IsSet() const { return flag_.load(std::memory_order_relaxed); }
 
  private:

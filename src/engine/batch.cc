@@ -242,9 +242,13 @@ void Batch::TakeToken(Slot& slot, std::span<float> logits) {
   }
   job.last_token_s = now;
   ++stats_.generated_tokens;
-  const bool goes_on = job.answer.Step(logits);
+  const Result<bool> goes_on = job.answer.Step(logits);
   const bool full = slot.state.position() == slot.state.context();
-  if (!goes_on || full) End(slot, job.answer.finish());
+  if (!goes_on.has_value()) {
+    End(slot, FinishReason::kStop, &goes_on.error());
+  } else if (!*goes_on || full) {
+    End(slot, job.answer.finish());
+  }
 }
 
 // The states hold parts of the step's tokens: none of its jobs can go on.

@@ -260,6 +260,11 @@ Result<Session> Engine::NewSession() {
   return Session(*model_, std::move(state));
 }
 
+const std::shared_ptr<const TokenTrie>& Engine::token_trie() {
+  if (!token_trie_) token_trie_ = TokenTrie::Create(text_.tokenizer, text_.stop_tokens);
+  return token_trie_;
+}
+
 int32_t Engine::valid_vocab() const {
   return std::min(model_->config().vocab_rows, text_.tokenizer.vocab_size());
 }

@@ -15,7 +15,7 @@ namespace flashmoe {
 // return. They may call Scheduler::Submit() and stats().
 struct Job {
   GenerateRequest request;
-  Answer::OnPiece on_piece;  // returning false ends the answer; may be empty
+  GrowingAnswer::OnPiece on_piece;  // returning false ends the answer; may be empty
   // Exactly once for a job that Submit() took, and the last call of the job. The result's ttft_s
   // counts from Submit(). An error says why there is no answer, or why it broke off.
   std::function<void(Result<GenerateResult>)> on_end;

@@ -14,7 +14,7 @@ namespace flashmoe {
 
 struct RunningJob {
   Job job;
-  Answer answer;
+  GrowingAnswer answer;
   uint64_t number = 0;      // in order of their start
   double submitted_s = 0;   // by NowSeconds()
   double last_token_s = 0;  // likewise; 0: none yet
@@ -22,8 +22,8 @@ struct RunningJob {
   int64_t reused = 0;
   std::vector<int64_t> checkpoints;  // to be made, ascending
 
-  RunningJob(const Engine& engine, Job j)
-      : job(std::move(j)), answer(engine.text(), engine.valid_vocab(), job.request, job.on_piece) {}
+  RunningJob(Engine& engine, Job j)
+      : job(std::move(j)), answer(engine, job.request, job.on_piece) {}
 
   bool cancelled() const { return job.cancel != nullptr && job.cancel->IsSet(); }
   int64_t prompt() const { return std::ssize(job.request.prompt); }

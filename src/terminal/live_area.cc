@@ -30,18 +30,19 @@ void LiveArea::Update(const std::vector<Row>& done, const std::vector<Row>& live
     // The row from which on everything is written again; one that is there, unless none is left.
     size_t from = std::min(std::max(same, FirstReachable()), rows.size());
     if (from == rows.size() && from > 0) --from;
-    if (from < shown_.size()) {
-      int up = -1;
-      for (size_t i = from; i < shown_.size(); ++i) up += Height(shown_[i]);
-      if (up > 0) out += fmt::format("\x1b[{}A", up);
-      out += "\r\x1b[J";
-    } else if (from > 0) {
-      out += "\r\n";
-    }
+    int old_height = 0;
+    for (size_t i = from; i < shown_.size(); ++i) old_height += Height(shown_[i]);
+    if (old_height > 1) out += fmt::format("\x1b[{}A", old_height - 1);
+    if (old_height == 0 && from > 0) out += '\n';
+    out += '\r';
     for (size_t i = from; i < rows.size(); ++i) {
       if (i > from) out += "\r\n";
       out += ToAnsi(rows[i].spans);
+      if (old_height > 0) out += "\x1b[K";
     }
+    // Only where something is left below: some terminals take a whole screen that is cleared for
+    // one worth keeping.
+    if (old_height > static_cast<int>(rows.size() - from)) out += "\x1b[J";
   }
   if (live.empty() && !rows.empty()) out += "\r\n";
   shown_ = live;

@@ -95,6 +95,7 @@ class TestScreen {
 
   size_t Escape(std::string_view bytes) {
     size_t end = 2;
+    if (bytes.substr(end).starts_with("?2004")) return 8;  // pastes are marked, or no longer
     while (end < bytes.size() && (std::isdigit(bytes[end]) != 0 || bytes[end] == ';')) ++end;
     const std::string argument(bytes.substr(2, end - 2));
     const int count = argument.empty() ? 1 : std::atoi(argument.c_str());
@@ -107,6 +108,10 @@ class TestScreen {
         break;
       case 'C':
         column_ += count;
+        break;
+      case 'H':
+        row_ = top_;
+        column_ = 0;
         break;
       case 'J':
         lines_.resize(row_ + 1);

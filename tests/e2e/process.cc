@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -49,6 +50,8 @@ Pair Terminal() {
   EXPECT_EQ(unlockpt(ours), 0);
   char name[128];
   EXPECT_EQ(ptsname_r(ours, name, sizeof name), 0);
+  const winsize size = {.ws_row = 24, .ws_col = 80, .ws_xpixel = 0, .ws_ypixel = 0};
+  EXPECT_EQ(ioctl(ours, TIOCSWINSZ, &size), 0);
   return {ours, open(name, O_RDWR | O_NOCTTY | O_CLOEXEC)};
 }
 
@@ -81,6 +84,7 @@ bool ForbidIoUring() {
   dup2(in, STDIN_FILENO);
   dup2(out, STDOUT_FILENO);
   dup2(err, STDERR_FILENO);
+  if (options.terminal && (setsid() < 0 || ioctl(STDIN_FILENO, TIOCSCTTY, 0) != 0)) _exit(126);
   if (cgroup >= 0 && write(cgroup, "0", 1) != 1) _exit(126);
   const rlimit locked = {65'536, 65'536};
   if (options.low_lock_limit && setrlimit(RLIMIT_MEMLOCK, &locked) != 0) _exit(126);
@@ -100,11 +104,21 @@ bool HasTerminals() {
 }
 
 Process::Process(const std::vector<std::string>& arguments, const ProcessOptions& options)
-    : began_(NowSeconds()), seconds_max_(options.seconds_max), input_(options.input) {
+    : began_(NowSeconds()),
+      seconds_max_(options.seconds_max),
+      input_(options.input),
+      terminal_(options.terminal) {
   signal(SIGPIPE, SIG_IGN);  // a child need not read its input
-  Pair in = PipeToChild();
-  Pair out = options.out_path.empty() ? PipeFromChild() : FileForChild(options.out_path);
-  Pair err = options.err_terminal ? Terminal() : PipeFromChild();
+  Pair in, out, err;
+  if (options.terminal) {
+    out = Terminal();
+    in = {fcntl(out.ours, F_DUPFD_CLOEXEC, 0), fcntl(out.childs, F_DUPFD_CLOEXEC, 0)};
+    err.childs = fcntl(out.childs, F_DUPFD_CLOEXEC, 0);
+  } else {
+    in = PipeToChild();
+    out = options.out_path.empty() ? PipeFromChild() : FileForChild(options.out_path);
+    err = options.err_terminal ? Terminal() : PipeFromChild();
+  }
   int cgroup = -1;
   if (!options.cgroup_tasks.empty()) cgroup = open(options.cgroup_tasks.c_str(), O_WRONLY);
   std::vector<char*> raw;
@@ -157,9 +171,10 @@ void Process::Read(Stream& stream) {
 }
 
 bool Process::Pump() {
-  if (fed_ == input_.size()) Close(in_);
+  const bool fed = fed_ == input_.size();
+  if (fed && !terminal_) Close(in_);
   if (out_.fd < 0 && err_.fd < 0) return false;
-  pollfd polled[] = {{in_, POLLOUT, 0}, {out_.fd, POLLIN, 0}, {err_.fd, POLLIN, 0}};
+  pollfd polled[] = {{fed ? -1 : in_, POLLOUT, 0}, {out_.fd, POLLIN, 0}, {err_.fd, POLLIN, 0}};
   if (poll(polled, 3, 50) <= 0) return true;
   if (polled[0].revents != 0) Feed();
   if (polled[1].revents != 0) Read(out_);
@@ -171,6 +186,18 @@ bool Process::AwaitOutput(size_t bytes) {
   while (result_.out.size() < bytes) {
     if (SecondsLeft() <= 0 || out_.fd < 0 || !Pump()) return false;
   }
+  return true;
+}
+
+void Process::Type(std::string_view keys) { input_ += keys; }
+
+bool Process::AwaitText(std::string_view text) {
+  size_t at = result_.out.find(text, seen_);
+  while (at == std::string::npos) {
+    if (SecondsLeft() <= 0 || out_.fd < 0 || !Pump()) return false;
+    at = result_.out.find(text, seen_);
+  }
+  seen_ = at + text.size();
   return true;
 }
 

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tests/support/sanitized.h"
@@ -15,6 +16,8 @@ namespace flashmoe::e2e {
 struct ProcessOptions {
   std::string input = "";     // on standard input, which is then closed
   bool err_terminal = false;  // standard error is a terminal, not a pipe
+  // Standard input, output and error are one terminal of 80 x 24, the child's controlling one.
+  bool terminal = false;
   std::string out_path = "";  // standard output goes to this file and not to a pipe, if set
   double seconds_max = kSanitized ? 1200 : 120;  // then it is killed
   std::string cgroup_tasks = "";  // the child joins the control group of this file, if set
@@ -22,7 +25,7 @@ struct ProcessOptions {
   bool low_lock_limit = false;    // the child may lock 64 KiB of memory
 };
 
-// Whether err_terminal is possible: some containers have no pseudo-terminals.
+// Whether terminals are possible: some containers have no pseudo-terminals.
 bool HasTerminals();
 
 struct ProcessResult {
@@ -46,6 +49,12 @@ class Process {
   void Signal(int number) const;
   // Reads until standard output has this many bytes; false if it ended before or took too long.
   bool AwaitOutput(size_t bytes);
+  // As if typed at the terminal.
+  void Type(std::string_view keys);
+  // Reads until standard output holds this text behind what the call before found; false as above.
+  bool AwaitText(std::string_view text);
+  // What it has printed so far.
+  const std::string& output() const { return result_.out; }
   // From now on, whoever writes to standard output meets a closed pipe.
   void CloseOutput();
   // Reads what is left and waits for the end.
@@ -68,6 +77,8 @@ class Process {
   uint64_t own_rss_bytes_ = 0;
   std::string input_;
   size_t fed_ = 0;
+  size_t seen_ = 0;  // of the output, by AwaitText
+  const bool terminal_;
   int in_ = -1;
   Stream out_, err_;
   ProcessResult result_;

@@ -70,5 +70,6 @@ export async function request(path: string, access: Access, body?: unknown): Pro
 export async function modelNames(access: Access): Promise<string[]> {
   const response = await request('v1/models', access);
   const { data } = (await response.json()) as { data?: { id?: unknown }[] };
-  return (data ?? []).map((model) => model.id).filter((id): id is string => typeof id === 'string');
+  const names = (data ?? []).map(({ id }) => id).filter((id) => typeof id === 'string');
+  return [...new Set(names)];
 }

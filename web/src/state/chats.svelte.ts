@@ -76,11 +76,15 @@ class Chats {
     notices.show({ text: `Deleted “${conversation.title}”`, action: { label: 'Undo', run: undo } });
   }
 
-  async importAll(conversations: Conversation[]): Promise<void> {
-    for (const conversation of conversations) {
-      await (await this.storage).put(conversation);
-    }
+  /** Takes over what is new or newer; returns how many that were. */
+  async importAll(conversations: Conversation[]): Promise<number> {
+    const newer = conversations.filter((read) => {
+      const own = this.find(read.id);
+      return own === undefined || own.changed < read.changed;
+    });
+    for (const conversation of newer) await (await this.storage).put(conversation);
     await this.reload();
+    return newer.length;
   }
 
   /** A new message at the end of what is shown. */

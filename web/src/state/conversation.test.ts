@@ -39,12 +39,6 @@ describe('the tree of turns', () => {
     addTurn(chat, null, { role: 'user', text: 'One, edited?' }, 5);
     expect(newestLeaf(chat, question.id)).toBe(next.id);
   });
-
-  it('survives a tree whose turns are their own parents', () => {
-    const { chat, question, answer } = exchange();
-    question.parent = answer.id;
-    expect(pathTo(chat).length).toBeLessThanOrEqual(3);
-  });
 });
 
 describe('toMessages', () => {

@@ -62,7 +62,7 @@ export function pathTo(conversation: Conversation, leaf = conversation.leaf): Tu
   const byId = new Map(conversation.turns.map((turn) => [turn.id, turn]));
   const path: Turn[] = [];
   let turn = leaf === null ? undefined : byId.get(leaf);
-  while (turn !== undefined && path.length <= conversation.turns.length) {
+  while (turn !== undefined) {
     path.push(turn);
     turn = turn.parent === null ? undefined : byId.get(turn.parent);
   }

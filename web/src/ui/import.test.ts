@@ -18,6 +18,19 @@ describe('parseExport', () => {
     expect(() => parseExport('{"conversations": [{"id": 1}]}')).toThrow('no conversation');
   });
 
+  it('refuses turns that are no tree', () => {
+    const chat = newConversation('', 1);
+    const first = addTurn(chat, null, { role: 'user', text: 'a' }, 2);
+    const second = addTurn(chat, first.id, { role: 'assistant', text: 'b' }, 3);
+    const file = () => JSON.stringify({ conversations: [chat] });
+    expect(parseExport(file())).toHaveLength(1);
+    first.parent = second.id;
+    expect(() => parseExport(file())).toThrow('no conversation');
+    first.parent = null;
+    second.id = first.id;
+    expect(() => parseExport(file())).toThrow('no conversation');
+  });
+
   it('takes over known fields only', () => {
     const chat = newConversation('', 1);
     addTurn(chat, null, { role: 'assistant', text: 'x', ended: 'running' }, 2);

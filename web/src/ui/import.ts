@@ -38,6 +38,16 @@ function cleaned(turn: Turn): Turn {
   };
 }
 
+// Each turn has an id of its own and comes after the one that it answers: a tree, no rings.
+function isTree(turns: Turn[]): boolean {
+  const seen = new Set<string | null>([null]);
+  return turns.every(({ id, parent }) => {
+    const fits = seen.has(parent) && !seen.has(id);
+    seen.add(id);
+    return fits;
+  });
+}
+
 function isConversation(value: Conversation): boolean {
   return (
     typeof value?.id === 'string' &&
@@ -47,7 +57,8 @@ function isConversation(value: Conversation): boolean {
     typeof value.changed === 'number' &&
     (value.leaf === null || typeof value.leaf === 'string') &&
     Array.isArray(value.turns) &&
-    value.turns.every(isTurn)
+    value.turns.every(isTurn) &&
+    isTree(value.turns)
   );
 }
 

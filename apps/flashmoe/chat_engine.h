@@ -1,0 +1,65 @@
+// Chat requests to answers: the model's template, the engine, and what is kept between turns so
+// that each one reads only what is new.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/cancel.h"
+#include "base/progress.h"
+#include "base/status.h"
+#include "chat/answer.h"
+#include "chat/chat_request.h"
+#include "engine/engine.h"
+#include "engine/session.h"
+
+namespace flashmoe::cli {
+
+struct TurnFigures {
+  int64_t prompt_tokens = 0;
+  int64_t reused_tokens = 0;  // of these, known from before
+  int64_t answer_tokens = 0;
+  double ttft_s = 0;
+  double tokens_per_s = 0;  // of the answer; 0: it was too short to say
+  uint64_t expert_requests = 0, expert_hits = 0, bytes_read = 0;
+  double read_s = 0;
+  int64_t context_used = 0, context = 0;
+};
+
+struct Turn {
+  Answer answer;
+  TurnFigures figures;
+  bool stopped = false;  // by whoever watched
+};
+
+class ChatEngine {
+ public:
+  // `stop` is asked while the model loads, too.
+  static Result<std::unique_ptr<ChatEngine>> Load(std::unique_ptr<ModelFile> file,
+                                                  EngineOptions options,
+                                                  const std::function<bool()>& stop,
+                                                  const ProgressFn& progress);
+
+  using OnEvent = std::function<void(const AnswerEvent&)>;
+  // Events come as the model writes. Once `stop` says so, the answer ends where it is.
+  Result<Turn> Answer(const ChatRequest& request, const OnEvent& on_event);
+
+  Engine& engine() { return *engine_; }
+
+ private:
+  ChatEngine() = default;
+  int64_t SharedWithNextTurn(const ChatRequest& request, const std::vector<int32_t>& prompt) const;
+  Result<int64_t> Prepare(const ChatRequest& request, const std::vector<int32_t>& prompt);
+
+  CancelFlag cancel_;  // of a forward pass: the engine looks at it
+  std::function<bool()> stop_;
+  ProgressFn progress_;
+  std::unique_ptr<Engine> engine_;
+  std::optional<Session> session_;
+  std::optional<Session::Snapshot> turn_start_;  // up to where the next turn's prompt is the same
+};
+
+}  // namespace flashmoe::cli
