@@ -172,6 +172,9 @@ Result<Loaded> Load(const ServeFlags& flags, const CancelFlag& cancel) {
     options.memory_wish = kBundledModelMemory;
   }
   options.checkpoints.folder = flags.cache_dir;
+  options.checkpoints.notice = [](const Error& error) {
+    PrintNote("flashmoe: note: " + Printable(error.ToString()));
+  };
   const uint64_t budget = std::max(options.memory_bytes, options.memory_wish);
   options.checkpoints.memory_bytes =
       budget > 0 ? std::min(budget / kPrefixPart, kPrefixMemoryMax) : kPrefixMemoryMax;

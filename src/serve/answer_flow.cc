@@ -90,7 +90,10 @@ bool AnswerFlow::Emit(std::vector<AnswerEvent> events, std::span<const ChosenTok
     for (const AnswerEvent& event : events) builder_.Add(event);
     for (const ChosenToken& token : tokens) builder_.Add(token);
   } else if (const std::string text = parts_.writer->Push(events, tokens); !text.empty()) {
-    if (!parts_.exchange->Write(text)) return false;
+    if (!parts_.exchange->Write(text)) {
+      cut_off_ = true;
+      return false;
+    }
   }
   return prepared_.parallel_calls || !call_ended_;
 }
@@ -106,7 +109,8 @@ bool AnswerFlow::OnPiece(const AnswerPiece& piece) {
 void AnswerFlow::OnEnd(Result<GenerateResult> result) {
   Begin();
   if (!result.has_value()) return Fail(result.error());
-  if (result->finish == FinishReason::kCancelled) return Fail(CutOff());
+  // An answer that its pieces' receiver ended looks like one that is complete.
+  if (cut_off_ || result->finish == FinishReason::kCancelled) return Fail(CutOff());
   if (parser_) Emit(parser_->Finish(), {});
   AnswerEnd end;
   end.reason = result->finish == FinishReason::kLength ? AnswerEnd::Reason::kLength

@@ -54,6 +54,7 @@ class AnswerFlow : public std::enable_shared_from_this<AnswerFlow> {
   AnswerBuilder builder_;               // of answers that are given as a whole
   AnswerUsage usage_;
   bool call_ended_ = false;
+  bool cut_off_ = false;  // nobody takes any more of it
   std::once_flag begun_;
 };
 

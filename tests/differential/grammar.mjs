@@ -21,7 +21,9 @@ import {Random} from './texts.mjs';
 // The package is a script that calls itself a module: it looks for its own place in `location` and
 // leaves what it exports in the global object.
 // It also warns about every schema that it does not keep wholly.
-console.error = () => {};
+console.error = console.warn = () => {};
+const say = console.log;
+console.log = (...what) => /^\[(WARNING|FATAL)/.test(what[0]) || say(...what);
 globalThis.location = {href: import.meta.resolve('@mlc-ai/web-xgrammar')};
 await import('@mlc-ai/web-xgrammar');
 const {Grammar, Testings} = globalThis.xgrammar;

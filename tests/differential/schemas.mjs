@@ -22,7 +22,7 @@ export const schemas = [
   // Strings
   text({minLength: 1}), text({maxLength: 5}), text({minLength: 2, maxLength: 4}),
   text({pattern: '^[a-z]{3}[0-9]+$'}), text({pattern: '^(\\([0-9]{3}\\))?[0-9]{3}-[0-9]{4}$'}),
-  text({pattern: 'ab+c'}), text({pattern: '^\\S+ \\S+$'}), text({pattern: '^[^"\\\\]*$', maxLength: 6}),
+  text({pattern: '^[^a]{0,5}ab+c'}), text({pattern: '^\\S+ \\S+$'}), text({pattern: '^[^"\\\\]*$', maxLength: 6}),
   text({format: 'date'}), text({format: 'time'}), text({format: 'date-time'}), text({format: 'uuid'}),
   text({format: 'email'}), text({format: 'ipv4'}), text({format: 'ipv6'}), text({format: 'hostname'}),
   text({format: 'duration'}), text({format: 'uri'}),
