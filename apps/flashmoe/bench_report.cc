@@ -44,6 +44,7 @@ Json RunToJson(const TimedRun& run) {
           {"prefetched_bytes_used", run.store.bytes_guessed_used},
           {"prefetched_bytes_wasted", run.bytes_wasted()},
           {"read_gbps", run.read_bytes_per_s() * 1e-9},
+          {"disk_gbps", run.disk.per_s() * 1e-9},
           {"parts_s", std::move(parts)},
           {"disk_s", {{"busy", run.disk_busy_s()}, {"idle", run.disk_idle_s()}}}};
 }
@@ -128,10 +129,10 @@ std::string PartsLine(const RunSeries& series) {
 
 std::string BudgetText(const BudgetReport& budget) {
   std::string text = fmt::format(
-      "\n{}\nExpected hits {:.0f} % (an average of traces); peak memory {}; the disk gives {:.2f} "
-      "GB/s, the lower of before and after.\n",
+      "\n{}\nExpected hits {:.0f} % (an average of traces); peak memory {}; between the tokens "
+      "the disk gave {:.2f} GB/s.\n",
       budget.plan.ToString(), 100 * budget.forecast.hit_rate, FormatBytes(budget.peak_bytes),
-      budget.disk_bytes_per_s * 1e-9);
+      budget.disk().per_s() * 1e-9);
   if (budget.cached_when_cold_bytes > 0) {
     text += fmt::format(
         "Cold runs were not quite cold: {} of the model stayed in the page cache, "
@@ -170,7 +171,7 @@ Json ReportJson(const BenchReport& report) {
     for (const RunSeries& one : budget.series) series.push_back(SeriesToJson(report, one));
     budgets.push_back({{"budget_bytes", budget.budget_bytes},
                        {"peak_bytes", budget.peak_bytes},
-                       {"disk_gbps", budget.disk_bytes_per_s * 1e-9},
+                       {"disk_gbps", budget.disk().per_s() * 1e-9},
                        {"cold_bytes_left_in_page_cache", budget.cached_when_cold_bytes},
                        {"predicted_hit_rate", budget.forecast.hit_rate},
                        {"plan", PlanToJson(budget.plan)},
@@ -208,7 +209,7 @@ std::string ReportCsv(const BenchReport& report) {
             run.seconds, run.tokens_per_s(), series.roofs.lowest().value_or(0),
             series.predicted_tokens_per_s.value_or(0), run.hit_rate(), run.store.bytes_read,
             run.bytes_missed(), run.store.bytes_guessed_used, run.bytes_wasted(),
-            run.read_bytes_per_s() * 1e-9, budget.disk_bytes_per_s * 1e-9, run.store.wait_s,
+            run.read_bytes_per_s() * 1e-9, run.disk.per_s() * 1e-9, run.store.wait_s,
             run.disk_idle_s());
       }
     }

@@ -1,19 +1,16 @@
 #include "io/device_probe.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <optional>
-#include <random>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/units.h"
-#include "io/page_cache.h"
 #include "io/profile_cache.h"
+#include "io/read_timer.h"
 
 namespace flashmoe {
 namespace {
@@ -27,7 +24,6 @@ constexpr int kLatencyReads = 9;
 // Where reads past the page cache are slower than this, something between here and the device does
 // not like them.
 constexpr double kPageCacheWorthwhile = 1.5;
-constexpr int kUncachedTries = 16;
 
 class Prober {
  public:
@@ -39,11 +35,8 @@ class Prober {
         slice_s_(seconds / kSlices) {}
 
   Status Prepare(uint64_t buffer_bytes) {
-    slots_ = std::max<uint64_t>(buffer_bytes / read_bytes_, 1);
-    depth_max_ = static_cast<int>(std::min<uint64_t>(slots_, kDepthMax));
-    FM_ASSIGN_OR_RETURN(memory_, Memory::Allocate(slots_ * read_bytes_));
-    // The pages are there before the clock runs.
-    for (uint64_t at = 0; at < memory_.size(); at += kPageBytes) memory_.data()[at] = std::byte{1};
+    FM_ASSIGN_OR_RETURN(timer_, ReadTimer::Create(file_, read_bytes_, buffer_bytes));
+    depth_max_ = static_cast<int>(std::min<uint64_t>(timer_->places(), kDepthMax));
     return {};
   }
 
@@ -52,7 +45,9 @@ class Prober {
     DeviceProfile best;
     for (int depth = depth_first; depth <= std::min(depth_last, depth_max_); depth *= 2) {
       if (best.probed() && NowSeconds() + slice_s_ > deadline_s_) break;
-      FM_ASSIGN_OR_RETURN(const double gbps, Rate(kind, direct, depth));
+      FM_ASSIGN_OR_RETURN(const auto reader, Make(kind, direct, depth));
+      FM_ASSIGN_OR_RETURN(const TimedBytes timed, timer_->Run(*reader, depth, slice_s_));
+      const double gbps = timed.per_s() * 1e-9;
       if (best.probed() && gbps < best.gbps * kWorthwhile) {
         if (depth >= 4 * best.depth) break;  // flat twice
         continue;
@@ -69,10 +64,8 @@ class Prober {
     std::vector<double> times;
     const double end_s = NowSeconds() + slice_s_;
     while (times.empty() || (times.size() < kLatencyReads && NowSeconds() < end_s)) {
-      const double start_s = NowSeconds();
-      FM_RETURN_IF_ERROR(Submit(*reader));
-      FM_RETURN_IF_ERROR(Reap(*reader));
-      times.push_back(NowSeconds() - start_s);
+      FM_ASSIGN_OR_RETURN(const double seconds, timer_->RunOne(*reader));
+      times.push_back(seconds);
     }
     std::ranges::nth_element(times, times.begin() + std::ssize(times) / 2);
     return times[times.size() / 2] * 1e6;
@@ -87,80 +80,12 @@ class Prober {
     return MakeReader({.kind = kind, .direct = direct, .queue_depth = depth});
   }
 
-  Status Submit(AsyncReader& reader) {
-    uint64_t offset = RandomOffset();
-    if (!reader.direct()) {
-      // What the page cache holds already says nothing about the device.
-      int tries = 1;
-      while (tries++ < kUncachedTries && MiddleInPageCache(offset)) offset = RandomOffset();
-      if (MiddleInPageCache(offset)) return Fail(ErrorCode::kIo, "the page cache holds the file");
-    }
-    std::byte* dest = memory_.data() + next_slot_++ % slots_ * read_bytes_;
-    reader.Submit({&file_, offset, read_bytes_, dest, offset});
-    return {};
-  }
-
-  uint64_t RandomOffset() {
-    const uint64_t blocks = (file_.size() - read_bytes_) / kBlockBytes;
-    return random_() % (blocks + 1) * kBlockBytes;
-  }
-
-  bool MiddleInPageCache(uint64_t offset) const {
-    return InPageCache(file_, offset + read_bytes_ / 2);
-  }
-
-  // Waits for at least one; the completions are in done_.
-  Status Reap(AsyncReader& reader) {
-    done_.clear();
-    reader.Reap(/*wait=*/true, done_);
-    for (ReadCompletion& completion : done_) {
-      FM_RETURN_IF_ERROR(std::move(completion.status));
-      if (reader.direct()) continue;  // others are left the page cache as it was
-      posix_fadvise(file_.fd(), static_cast<off_t>(completion.tag), static_cast<off_t>(read_bytes_),
-                    POSIX_FADV_DONTNEED);
-    }
-    return {};
-  }
-
-  // Bytes a second, in 10^9, with `depth` reads always in flight: those that ended after the first
-  // ones, over the time since then, so that neither start nor end counts.
-  Result<double> Rate(ReaderKind kind, bool direct, int depth) {
-    FM_ASSIGN_OR_RETURN(const auto reader, Make(kind, direct, depth));
-    for (int i = 0; i < depth; ++i) FM_RETURN_IF_ERROR(Submit(*reader));
-    const double begin_s = NowSeconds();
-    double start_s = 0, last_s = 0;
-    uint64_t reads = 0, warm_up = 0;
-    do {
-      FM_RETURN_IF_ERROR(Reap(*reader));
-      last_s = NowSeconds();
-      if (start_s == 0) {
-        start_s = last_s;
-        warm_up = done_.size();
-      } else {
-        reads += done_.size();
-      }
-      for (size_t i = 0; i < done_.size(); ++i) FM_RETURN_IF_ERROR(Submit(*reader));
-      reader->Flush();
-    } while (last_s - begin_s < slice_s_);
-    while (reader->in_flight() > 0) FM_RETURN_IF_ERROR(Reap(*reader));
-    if (reads == 0) {  // a slow disk: count everything
-      reads = warm_up + static_cast<uint64_t>(depth);
-      last_s = NowSeconds();
-      start_s = begin_s;
-    }
-    return static_cast<double>(reads * read_bytes_) / std::max(last_s - start_s, 1e-6) * 1e-9;
-  }
-
   const File& file_;
   const uint64_t read_bytes_;
   const double deadline_s_;
   const double slice_s_;
   int depth_max_ = 1;
-  uint64_t slots_ = 1;
-  uint64_t next_slot_ = 0;
-  Memory memory_;
-  std::mt19937_64 random_{std::random_device{}()};
-  std::vector<ReadCompletion> done_;
+  std::optional<ReadTimer> timer_;
 };
 
 // io_uring first, where it is there; threads only if they are clearly faster.

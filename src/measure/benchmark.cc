@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <array>
 
+#include "base/bandwidth.h"
 #include "base/check.h"
-#include "base/memory.h"
 #include "base/thread_pool.h"
 #include "engine/session.h"
 #include "io/page_cache.h"
@@ -38,8 +38,9 @@ int64_t DecodeSpan(const BenchOptions& options) {
 // The runs at one budget.
 class BudgetBench {
  public:
-  BudgetBench(const BenchOptions& options, const FixedText& text, const ProgressFn& progress)
-      : options_(options), text_(text), progress_(progress) {}
+  BudgetBench(const BenchOptions& options, const FixedText& text, DiskSampler& disk,
+              const ProgressFn& progress)
+      : options_(options), text_(text), disk_(disk), progress_(progress) {}
 
   Status Run(const std::string& path, uint64_t budget, BudgetReport& report) {
     const bool peak_is_ours = ResetPeakResidentBytes();
@@ -91,7 +92,7 @@ class BudgetBench {
           std::max(report.cached_when_cold_bytes, DropFromPageCache(files_));
     }
     return TimeRun(engine_->model(), session, text_.Slice(first + position, options_.decode_tokens),
-                   Feeding::kOneByOne);
+                   Feeding::kOneByOne, disk_);
   }
 
   // One after the other and all of that again, so that a machine that changes its speed changes it
@@ -128,7 +129,7 @@ class BudgetBench {
       for (int round = -1; round < options_.repetitions; ++round) {
         session.Reset();
         FM_ASSIGN_OR_RETURN(TimedRun run,
-                            TimeRun(engine_->model(), session, prompt, Feeding::kAtOnce));
+                            TimeRun(engine_->model(), session, prompt, Feeding::kAtOnce, disk_));
         if (round < 0) continue;
         Report(run);
         series.runs.push_back(std::move(run));
@@ -140,6 +141,7 @@ class BudgetBench {
 
   const BenchOptions& options_;
   const FixedText& text_;
+  DiskSampler& disk_;
   const ProgressFn& progress_;
   std::vector<std::shared_ptr<const File>> files_;
   std::unique_ptr<Engine> engine_;
@@ -150,8 +152,10 @@ class BudgetBench {
 void AddRoofs(const ModelFacts& facts, const MachineSpeed& machine, RunSeries& series) {
   const TimedRun total = series.Total();
   const auto missed = static_cast<double>(total.bytes_missed());
-  if (missed > 0 && machine.disk.bytes_per_s > 0) {
-    series.roofs.disk = static_cast<double>(total.tokens) * machine.disk.bytes_per_s / missed;
+  const double disk_bytes_per_s =
+      total.disk.bytes > 0 ? total.disk.per_s() : machine.disk.bytes_per_s;
+  if (missed > 0 && disk_bytes_per_s > 0) {
+    series.roofs.disk = static_cast<double>(total.tokens) * disk_bytes_per_s / missed;
   }
   if (series.decodes()) {
     const int64_t middle = series.runs.front().position + series.tokens / 2;
@@ -161,6 +165,12 @@ void AddRoofs(const ModelFacts& facts, const MachineSpeed& machine, RunSeries& s
     series.roofs.matrix =
         1 / machine.LeastPrefillSeconds(facts, static_cast<double>(series.tokens));
   }
+}
+
+// Where the bursts that sample the disk are read to: part of the budget.
+uint64_t SamplerBytes(uint64_t budget) {
+  constexpr uint64_t kMost = uint64_t{64} << 20;
+  return budget > 0 ? std::min(kMost, budget / 64) : MeasuringBytes(kMost);
 }
 
 void Evaluate(const BenchOptions& options, const ModelFacts& facts, const MachineSpeed& machine,
@@ -181,6 +191,12 @@ void Evaluate(const BenchOptions& options, const ModelFacts& facts, const Machin
 }
 
 }  // namespace
+
+TimedBytes BudgetReport::disk() const {
+  TimedBytes sum;
+  for (const RunSeries& one : series) sum += one.Total().disk;
+  return sum;
+}
 
 std::string_view Name(Scenario scenario) { return kNames[static_cast<size_t>(scenario)]; }
 
@@ -242,13 +258,16 @@ Result<BenchReport> RunBenchmark(const std::string& model, const FixedText& text
   FM_ASSIGN_OR_RETURN(report.machine, MeasureMachine(report.facts, largest.get(), machine));
   for (const uint64_t budget : options.budgets) {
     BudgetReport& one = report.budgets.emplace_back();
-    FM_RETURN_IF_ERROR(BudgetBench(options, text, progress).Run(model, budget, one));
-    // A disk that is metered gives less once it has been busy for a while.
-    MachineSpeed after = report.machine;
-    after.disk.bytes_per_s = std::min(
-        after.disk.bytes_per_s, MeasureDisk(*largest, report.facts, machine.reader).bytes_per_s);
-    one.disk_bytes_per_s = after.disk.bytes_per_s;
-    Evaluate(options, report.facts, after, one);
+    const uint64_t buffer = SamplerBytes(budget);
+    FM_ASSIGN_OR_RETURN(DiskSampler disk,
+                        DiskSampler::Create(*largest, report.machine.disk.device, buffer));
+    FM_RETURN_IF_ERROR(BudgetBench(options, text, disk, progress)
+                           .Run(model, budget > 0 ? budget - buffer : 0, one));
+    one.budget_bytes += buffer;
+    MachineSpeed machine_then = report.machine;
+    const TimedBytes sampled = one.disk();
+    if (sampled.bytes > 0) machine_then.disk.bytes_per_s = sampled.per_s();
+    Evaluate(options, report.facts, machine_then, one);
   }
   return report;
 }

@@ -66,9 +66,10 @@ struct BudgetReport {
   EnginePlan plan;
   DecodeForecast forecast;
   uint64_t cached_when_cold_bytes = 0;  // of the model: the system would not forget them
-  double disk_bytes_per_s = 0;          // the lower of before all runs and after these
   uint64_t peak_bytes = 0;              // held at most, loading included; 0: not known
   std::vector<RunSeries> series;
+
+  TimedBytes disk() const;  // of all bursts of reads between these runs' tokens
 };
 
 struct BenchReport {

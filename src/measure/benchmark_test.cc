@@ -69,6 +69,7 @@ TEST(BenchmarkTest, EachScenarioHasItsRunsAndPartsThatAddUp) {
       EXPECT_NEAR(Sum(run), run.seconds, 0.01 * run.seconds);
       EXPECT_NEAR(run.steps.total(), run.seconds, 0.2 * run.seconds);
       EXPECT_NEAR(run.disk_busy_s() + run.disk_idle_s(), run.seconds, 1e-9);
+      EXPECT_GT(run.disk.bytes, 0u);
     }
     const TimedRun total = series.Total();
     EXPECT_EQ(total.tokens, series.tokens * 2);

@@ -4,7 +4,6 @@
 
 #include "base/bandwidth.h"
 #include "base/check.h"
-#include "io/device_probe.h"
 
 namespace flashmoe {
 namespace {
@@ -80,7 +79,7 @@ DiskSpeed MeasureDisk(const File& file, const ModelFacts& facts, ReaderKind read
   const DeviceProfile device = ProbeDevice(file, std::max<uint64_t>(1, facts.expert_bytes / 3),
                                            {.reader = reader, .file_bytes_least = 0});
   if (!device.probed()) return {};
-  return {device.gbps * 1e9, device.reader_name()};
+  return {device.gbps * 1e9, device.reader_name(), device};
 }
 
 Result<MachineSpeed> MeasureMachine(const ModelFacts& facts, const File* file,

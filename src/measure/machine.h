@@ -7,6 +7,7 @@
 #include "base/status.h"
 #include "engine/engine.h"
 #include "io/async_reader.h"
+#include "io/device_probe.h"
 #include "measure/kernel_speed.h"
 #include "measure/mixer_speed.h"
 
@@ -14,7 +15,8 @@ namespace flashmoe {
 
 struct DiskSpeed {
   double bytes_per_s = 0;
-  std::string reader;  // "uring direct"
+  std::string reader;         // "uring direct"
+  DeviceProfile device = {};  // how it was measured
 };
 
 struct MachineSpeed {

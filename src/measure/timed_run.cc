@@ -38,6 +38,7 @@ TimedRun& TimedRun::operator+=(const TimedRun& other) {
   seconds += other.seconds;
   Add(other.steps, steps);
   Add(other.store, store);
+  disk += other.disk;
   return *this;
 }
 
@@ -78,24 +79,33 @@ std::vector<TimePart> TimedRun::Parts() const {
 }
 
 Result<TimedRun> TimeRun(Model& model, Session& session, std::span<const int32_t> tokens,
-                         Feeding feeding) {
+                         Feeding feeding, DiskSampler& disk) {
   TimedRun run;
   run.tokens = static_cast<int64_t>(tokens.size());
   run.position = static_cast<int64_t>(session.tokens().size());
   std::vector<int32_t> all = session.tokens();
   all.insert(all.end(), tokens.begin(), tokens.end());
+  disk.Sample(run.disk);
   model.clock().Reset();
   model.store().ResetStats();
   const double start_s = NowSeconds();
+  double paused_s = 0;
   if (feeding == Feeding::kAtOnce) {
     FM_RETURN_IF_ERROR(session.Sync(all));
   } else {
-    for (const int32_t token : tokens) FM_RETURN_IF_ERROR(session.Append(token));
+    for (const int32_t token : tokens) {
+      FM_RETURN_IF_ERROR(session.Append(token));
+      const double now_s = NowSeconds();
+      if (!disk.Due(now_s)) continue;
+      disk.Sample(run.disk);
+      paused_s += NowSeconds() - now_s;
+    }
   }
-  run.seconds = NowSeconds() - start_s;
+  run.seconds = NowSeconds() - start_s - paused_s;
   run.steps = model.clock().decode();
   Add(model.clock().prefill(), run.steps);  // a prompt may end with a pass of one token
   run.store = model.store().stats();
+  disk.Sample(run.disk);
   return run;
 }
 

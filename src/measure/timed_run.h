@@ -9,6 +9,7 @@
 
 #include "base/status.h"
 #include "engine/session.h"
+#include "measure/disk_sampler.h"
 
 namespace flashmoe {
 
@@ -23,6 +24,7 @@ struct TimedRun {
   double seconds = 0;
   StepTimes steps;  // of passes of any length
   StoreStats store;
+  TimedBytes disk;  // what bursts of reads got in between; their time is not counted above
 
   double tokens_per_s() const { return static_cast<double>(tokens) / seconds; }
   double hit_rate() const;        // 1 if nothing was asked for
@@ -32,14 +34,15 @@ struct TimedRun {
   double read_bytes_per_s() const;
   double disk_busy_s() const;
   double disk_idle_s() const { return seconds - disk_busy_s(); }
-  TimedRun& operator+=(const TimedRun& other);  // parts, bytes and tokens are sums
+  TimedRun& operator+=(const TimedRun& other);  // parts, bytes, bursts and tokens are sums
   // Waiting, then computing by kind, then the rest; without parts of no time.
   std::vector<TimePart> Parts() const;
 };
 
-// Takes in `tokens`, behind what the session holds: all at once, or one by one.
+// Takes in `tokens`, behind what the session holds: all at once, or one by one. The disk is sampled
+// before, after and, between tokens, now and then.
 enum class Feeding { kAtOnce, kOneByOne };
 Result<TimedRun> TimeRun(Model& model, Session& session, std::span<const int32_t> tokens,
-                         Feeding feeding);
+                         Feeding feeding, DiskSampler& disk);
 
 }  // namespace flashmoe

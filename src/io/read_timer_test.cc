@@ -1,0 +1,68 @@
+#include "io/read_timer.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <string>
+
+#include "io/sim_reader.h"
+
+namespace flashmoe {
+namespace {
+
+constexpr uint64_t kReadBytes = 64 << 10;
+
+class ReadTimerTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    path_ = ::testing::TempDir() + "read_timer_test.bin";
+    std::ofstream(path_) << std::string(8 << 20, 'x');
+    auto file = File::Open(path_);
+    ASSERT_TRUE(file.has_value());
+    file_ = *file;
+  }
+
+  std::unique_ptr<AsyncReader> Simulated(const SimOptions& options) {
+    return std::make_unique<SimReader>(
+        *MakeReader({.kind = ReaderKind::kPread, .direct = true, .queue_depth = 8}), options);
+  }
+
+  std::string path_;
+  std::shared_ptr<const File> file_;
+};
+
+TEST_F(ReadTimerTest, FindsTheSpeedOfADisk) {
+  if (file_->direct_fd() < 0) GTEST_SKIP() << "no reads past the page cache here";
+  auto timer = ReadTimer::Create(*file_, kReadBytes, 16 * kReadBytes);
+  ASSERT_TRUE(timer.has_value());
+  EXPECT_EQ(timer->places(), 16u);
+  const auto reader = Simulated({.bytes_per_s = 20e6});
+  const auto timed = timer->Run(*reader, 4, 0.1);
+  ASSERT_TRUE(timed.has_value()) << timed.error().ToString();
+  EXPECT_EQ(reader->in_flight(), 0u);
+  EXPECT_EQ(timed->bytes % kReadBytes, 0u);
+  // A busy machine can only slow it down.
+  EXPECT_LT(timed->per_s(), 1.3 * 20e6);
+  EXPECT_GT(timed->per_s(), 0);
+
+  const auto alone = timer->RunOne(*reader);
+  ASSERT_TRUE(alone.has_value());
+  EXPECT_GE(*alone, kReadBytes / 20e6 * 0.9);
+}
+
+TEST_F(ReadTimerTest, ADiskThatFailsIsAnError) {
+  auto timer = ReadTimer::Create(*file_, kReadBytes, 4 * kReadBytes);
+  ASSERT_TRUE(timer.has_value());
+  const auto reader = Simulated({.error_rate = 1});
+  EXPECT_FALSE(timer->Run(*reader, 2, 0.05).has_value());
+}
+
+TEST(TimedBytesTest, SumsAreWeighedByTime) {
+  TimedBytes sum{.bytes = 100, .seconds = 1};
+  sum += {.bytes = 500, .seconds = 1};
+  EXPECT_EQ(sum.per_s(), 300);
+  EXPECT_EQ(TimedBytes().per_s(), 0);
+}
+
+}  // namespace
+}  // namespace flashmoe
