@@ -263,7 +263,7 @@ Result<BenchReport> RunBenchmark(const std::string& model, const FixedText& text
                         DiskSampler::Create(*largest, report.machine.disk.device, buffer));
     FM_RETURN_IF_ERROR(BudgetBench(options, text, disk, progress)
                            .Run(model, budget > 0 ? budget - buffer : 0, one));
-    one.budget_bytes += buffer;
+    if (budget > 0) one.budget_bytes = budget;
     MachineSpeed machine_then = report.machine;
     const TimedBytes sampled = one.disk();
     if (sampled.bytes > 0) machine_then.disk.bytes_per_s = sampled.per_s();

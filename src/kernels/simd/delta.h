@@ -1,11 +1,13 @@
-// The gated delta rule. The rows of the transposed state do not depend on each other, so eight of
-// them (4 KB at 128 keys) stay in the first cache level while all tokens of a chunk pass: a chunk
-// is then bound by arithmetic, of which the chunked matrix form needs no less at 64 tokens, and
-// it equals its single steps bit for bit.
+// The gated delta rule. The rows of the transposed state do not depend on each other. One token
+// takes them eight at a time, along the keys. Many tokens take as many as a vector has lanes, one a
+// lane, so that nothing is summed across lanes; these rows stay in the first cache level (8 KB at
+// 128 keys) while all tokens pass. That is bound by arithmetic, of which the chunked matrix form
+// needs no less at 64 tokens.
 #pragma once
 
 #include "kernels/kernels.h"
 #include "kernels/simd/elementwise.h"
+#include "kernels/simd/transpose.h"
 
 namespace flashmoe::FM_ISA {
 
@@ -45,11 +47,102 @@ static void DeltaOneStep(const DeltaStep& a) {
   }
 }
 
-static void DeltaManySteps(const DeltaChunk& a) {
-  float decay[kDeltaChunk];
-  for (int64_t t = 0; t < a.tokens; ++t) decay[t] = a.g[t * a.gate_stride];
+// Sums of products along the keys: as many chains as keep the arithmetic busy.
+struct KeySums {
+  static constexpr int kChains = 4;
+  Vec chains[kChains] = {Zero(), Zero(), Zero(), Zero()};
+
+  Vec Total() const { return (chains[0] + chains[1]) + (chains[2] + chains[3]); }
+};
+
+// The products of the state's rows with a token's key and query.
+struct StateProducts {
+  KeySums k, q;
+};
+
+// All tokens through rows [r, r + kLanes) of the state. With S of before the token, its output
+//   (decay S + delta k) q  is taken as  decay (S q) + delta (k q),
+// so that the sweep that brings a token into the state also takes the next one's products with it.
+static inline void DeltaLanes(const DeltaChunk& a, int64_t r, const float* decay, const float* kq,
+                              float* columns) {
+  float* rows = a.state + r * a.key_dim;
+  TransposeRows(rows, a.key_dim * static_cast<int64_t>(sizeof(float)),
+                static_cast<int>(a.key_dim / 4), columns);
+  StateProducts next;
+  for (int64_t i = 0; i < a.key_dim; i += KeySums::kChains) {
+    for (int j = 0; j < KeySums::kChains; ++j) {
+      const Vec state = Load(columns + (i + j) * kLanes);
+      next.k.chains[j] = Fma(state, Set(a.k[i + j]), next.k.chains[j]);
+      next.q.chains[j] = Fma(state, Set(a.q[i + j]), next.q.chains[j]);
+    }
+  }
+  for (int64_t t = 0; t < a.tokens; ++t) {
+    const Vec keep = Set(decay[t]);
+    const Vec expected = keep * next.k.Total();
+    const Vec delta = Set(a.beta[t * a.gate_stride]) * (Load(a.v + t * a.v_stride + r) - expected);
+    Store(a.out + t * a.out_stride + r, Fma(delta, Set(kq[t]), keep * next.q.Total()));
+
+    const float* k = a.k + t * a.qk_stride;
+    const int64_t step = t + 1 < a.tokens ? a.qk_stride : 0;  // after the last one comes nobody
+    const float* next_k = k + step;
+    const float* next_q = a.q + t * a.qk_stride + step;
+    next = {};
+    for (int64_t i = 0; i < a.key_dim; i += KeySums::kChains) {
+      for (int j = 0; j < KeySums::kChains; ++j) {
+        float* at = columns + (i + j) * kLanes;
+        const Vec state = Fma(delta, Set(k[i + j]), keep * Load(at));
+        Store(at, state);
+        next.k.chains[j] = Fma(state, Set(next_k[i + j]), next.k.chains[j]);
+        next.q.chains[j] = Fma(state, Set(next_q[i + j]), next.q.chains[j]);
+      }
+    }
+  }
+  for (int64_t i = 0; i < a.key_dim; i += kLanes) {
+    float square[kLanes][kLanes];
+    TransposeRows(columns + i * kLanes, sizeof(square[0]), kLanes / 4, square);
+    for (int row = 0; row < kLanes; ++row) Store(rows + row * a.key_dim + i, Load(square[row]));
+  }
+}
+
+// Rows that lie `stride` apart, side by side.
+static inline float* Gather(const float* from, int64_t rows, int64_t dim, int64_t stride,
+                            float* to) {
+  for (int64_t t = 0; t < rows; ++t) {
+    __builtin_memcpy(to + t * dim, from + t * stride, static_cast<size_t>(dim) * sizeof(float));
+  }
+  return to + rows * dim;
+}
+
+static void DeltaManySteps(const DeltaChunk& strided) {
+  // A vector that lies in two lines of the cache takes twice as long.
+  constexpr uintptr_t kLineBytes = 64;
+  const auto scratch = reinterpret_cast<uintptr_t>(strided.scratch);
+  float* columns = strided.scratch + (-scratch % kLineBytes) / sizeof(float);
+  float* decay = columns + strided.key_dim * kLanes;
+  float* kq = decay + kDeltaChunk;
+  // Tokens lie so far apart that what is read of them again and again would fall into the same few
+  // places of the cache.
+  DeltaChunk a = strided;
+  float* k = kq + kDeltaChunk;
+  float* q = Gather(a.k, a.tokens, a.key_dim, a.qk_stride, k);
+  float* v = Gather(a.q, a.tokens, a.key_dim, a.qk_stride, q);
+  Gather(a.v, a.tokens, a.value_dim, a.v_stride, v);
+  a.k = k;
+  a.q = q;
+  a.v = v;
+  a.qk_stride = a.key_dim;
+  a.v_stride = a.value_dim;
+
+  for (int64_t t = 0; t < a.tokens; ++t) {
+    decay[t] = a.g[t * a.gate_stride];
+    kq[t] = Dot(a.k + t * a.qk_stride, a.q + t * a.qk_stride, a.key_dim);
+  }
   ForVectors(a.tokens, [&](auto at) { at.Put(decay, Exp(at.Get(decay))); });
-  for (int64_t r = 0; r < a.value_dim; r += kStateRows) {
+  int64_t r = 0;
+  if (a.key_dim % kLanes == 0) {
+    for (; r + kLanes <= a.value_dim; r += kLanes) DeltaLanes(a, r, decay, kq, columns);
+  }
+  for (; r < a.value_dim; r += kStateRows) {
     for (int64_t t = 0; t < a.tokens; ++t) {
       DeltaRows(a.state + r * a.key_dim, a.key_dim, a.q + t * a.qk_stride, a.k + t * a.qk_stride,
                 a.v + t * a.v_stride + r, decay[t], a.beta[t * a.gate_stride],
