@@ -13,9 +13,9 @@ namespace {
 // The tokens that chose each expert, grouped by expert.
 struct Assignment {
   std::vector<int> experts;    // distinct, in order of first use
-  std::vector<int32_t> begin;  // [experts + 1] into the two below
+  std::vector<int32_t> begin;  // [experts + 1] into `tokens`
   std::vector<int32_t> tokens;
-  std::vector<int32_t> ranks;
+  std::vector<int32_t> places;  // [n, k] in `tokens`
 
   Assignment(const Routing& routing, int64_t n, int k, int experts_total) {
     std::vector<int32_t> count(experts_total, 0);
@@ -31,20 +31,19 @@ struct Assignment {
     }
     begin.push_back(total);
     tokens.resize(total);
-    ranks.resize(total);
+    places.resize(total);
     for (int64_t i = 0; i < n * k; ++i) {
       const int32_t at = next[routing.chosen[i]]++;
       tokens[at] = static_cast<int32_t>(i / k);
-      ranks[at] = static_cast<int32_t>(i % k);
+      places[i] = at;
     }
   }
 
   std::span<const int32_t> TokensOf(int index) const {
     return {tokens.data() + begin[index], tokens.data() + begin[index + 1]};
   }
-  std::span<const int32_t> RanksOf(int index) const {
-    return {ranks.data() + begin[index], ranks.data() + begin[index + 1]};
-  }
+  // Row of work.expert_out where what this expert yields begins.
+  int64_t RowOf(int index) const { return begin[index]; }
 };
 
 void WeighSharedExpert(const LayerContext& c, const LayerWeights& w, const Activations& x) {
@@ -81,9 +80,10 @@ Status RunForTokens(const LayerContext& c, const LayerWeights& w, const Assignme
     if (batch.empty()) return {};
     experts.clear();
     for (const ResidentExpert& expert : batch) {
-      experts.push_back({Bind(w.experts.gate, expert.pieces), Bind(w.experts.up, expert.pieces),
-                         Bind(w.experts.down, expert.pieces), assignment.TokensOf(expert.index),
-                         assignment.RanksOf(expert.index)});
+      experts.push_back(
+          {Bind(w.experts.gate, expert.pieces), Bind(w.experts.up, expert.pieces),
+           Bind(w.experts.down, expert.pieces), assignment.TokensOf(expert.index),
+           c.work.expert_out.data() + assignment.RowOf(expert.index) * c.config.hidden});
     }
     RunPromptExperts(c, inputs, experts);
     c.Lap(Step::kExperts);
@@ -101,10 +101,10 @@ Status RunForToken(const LayerContext& c, const LayerWeights& w, const Assignmen
     FM_ASSIGN_OR_RETURN(const auto batch, stream.NextBatch(/*wait=*/experts.empty()));
     c.Lap(Step::kWait);
     for (const ResidentExpert& expert : batch) {
-      const int32_t rank = assignment.RanksOf(expert.index)[0];
-      experts.push_back({Bind(w.experts.gate, expert.pieces), Bind(w.experts.up, expert.pieces),
-                         Bind(w.experts.down, expert.pieces),
-                         c.work.expert_out.data() + rank * c.config.hidden});
+      experts.push_back(
+          {Bind(w.experts.gate, expert.pieces), Bind(w.experts.up, expert.pieces),
+           Bind(w.experts.down, expert.pieces),
+           c.work.expert_out.data() + assignment.RowOf(expert.index) * c.config.hidden});
     }
     if (experts.empty()) return {};
     RunTokenExperts(c, x, experts);
@@ -113,7 +113,7 @@ Status RunForToken(const LayerContext& c, const LayerWeights& w, const Assignmen
   }
 }
 
-void Combine(const LayerContext& c, bool shared) {
+void Combine(const LayerContext& c, const Assignment& assignment, bool shared) {
   const int64_t hidden = c.config.hidden;
   const int k = c.work.experts_per_token;
   c.pool.ParallelFor(c.tokens, 4, [&](int64_t begin, int64_t end) {
@@ -122,7 +122,8 @@ void Combine(const LayerContext& c, bool shared) {
       std::fill_n(out, hidden, 0.0f);
       for (int rank = 0; rank < k; ++rank) {
         c.kernels.axpy(c.work.routing.weights[t * k + rank],
-                       c.work.expert_out.data() + (t * k + rank) * hidden, hidden, out);
+                       c.work.expert_out.data() + assignment.places[t * k + rank] * hidden, hidden,
+                       out);
       }
       if (shared) {
         c.kernels.axpy(c.work.shared_weight[t], c.work.shared_out.data() + t * hidden, hidden, out);
@@ -152,7 +153,7 @@ Status RunExperts(const LayerContext& c, const LayerWeights& w, ExpertStore& sto
   c.Lap(Step::kSharedExpert);
   const auto run = c.tokens == 1 ? RunForToken : RunForTokens;
   FM_RETURN_IF_ERROR(run(c, w, assignment, x, stream));
-  Combine(c, shared);
+  Combine(c, assignment, shared);
   c.Lap(Step::kCombine);
   return {};
 }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <cstring>
 
 namespace flashmoe {
 namespace {
@@ -11,39 +10,24 @@ namespace {
 // Fewer rows at a time would unpack weights too often.
 constexpr int64_t kLaneRowsMin = 32;
 
-// Puts rows of work.down, from `row` on, where their tokens' ranks are.
-void Scatter(const LayerContext& c, std::span<const int32_t> tokens, std::span<const int32_t> ranks,
-             int64_t row) {
-  const int64_t hidden = c.config.hidden;
-  const int64_t k = c.work.experts_per_token;
-  for (size_t i = 0; i < tokens.size(); ++i) {
-    std::memcpy(c.work.expert_out.data() + (tokens[i] * k + ranks[i]) * hidden,
-                c.work.down.data() + (row + static_cast<int64_t>(i)) * hidden,
-                hidden * sizeof(float));
-  }
-}
-
-// Calls fn(tokens, ranks) for at most `rows` of the expert's tokens at a time.
+// Calls fn(tokens, out) for at most `rows` of the expert's tokens at a time.
 template <typename Fn>
-void ForTokens(const PromptExpert& expert, int64_t rows, const Fn& fn) {
+void ForTokens(const PromptExpert& expert, int64_t rows, int64_t hidden, const Fn& fn) {
   const auto most = static_cast<size_t>(rows);
   for (size_t first = 0; first < expert.tokens.size(); first += most) {
     const size_t n = std::min(most, expert.tokens.size() - first);
-    fn(expert.tokens.subspan(first, n), expert.ranks.subspan(first, n));
+    fn(expert.tokens.subspan(first, n), expert.out + static_cast<int64_t>(first) * hidden);
   }
 }
 
 void RunTogether(const LayerContext& c, const Activations& x, const PromptExpert& expert) {
-  ForTokens(expert, c.work.block_tokens, [&](auto tokens, auto ranks) {
+  ForTokens(expert, c.work.block_tokens, c.config.hidden, [&](auto tokens, float* out) {
     const auto n = static_cast<int64_t>(tokens.size());
     c.pool.ParallelFor(n, 16, [&](int64_t begin, int64_t end) {
       c.work.gathered.CopyRows(x, tokens.subspan(begin, end - begin), begin);
     });
     const Activations inputs = c.work.gathered.Copied(x, 0, n);
-    FeedForward(c, inputs, expert.gate, expert.up, expert.down, c.work.down.data());
-    c.pool.ParallelFor(n, 16, [&](int64_t begin, int64_t end) {
-      Scatter(c, tokens.subspan(begin, end - begin), ranks.subspan(begin, end - begin), begin);
-    });
+    FeedForward(c, inputs, expert.gate, expert.up, expert.down, out);
   });
 }
 
@@ -54,7 +38,7 @@ void RunAlone(const LayerContext& c, const Activations& x, const PromptExpert& e
   float* gate = c.work.gate.data() + row * width;
   float* up = c.work.up.data() + row * width;
   const bool quantise = c.kernels.activation_format(expert.down.type) == ActivationFormat::kQ8;
-  ForTokens(expert, rows, [&](auto tokens, auto ranks) {
+  ForTokens(expert, rows, hidden, [&](auto tokens, float* out) {
     const auto n = static_cast<int64_t>(tokens.size());
     c.work.gathered.CopyRows(x, tokens, row);
     const Activations inputs = c.work.gathered.Copied(x, row, n);
@@ -63,8 +47,7 @@ void RunAlone(const LayerContext& c, const Activations& x, const PromptExpert& e
     c.kernels.silu_mul(gate, up, n * width, gate);
     if (quantise) c.work.inner.Quantise(c.kernels, gate, row * width, n, width);
     const Activations inner = c.work.inner.Rows(gate, row * width, n, width, quantise);
-    c.kernels.matmul(expert.down, 0, hidden, inner, c.work.down.data() + row * hidden, hidden);
-    Scatter(c, tokens, ranks, row);
+    c.kernels.matmul(expert.down, 0, hidden, inner, out, hidden);
   });
 }
 

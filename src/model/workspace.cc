@@ -63,7 +63,6 @@ Workspace::Workspace(const ModelConfig& c, int64_t n, int64_t context, int k, in
   routing.weights.resize(n * k);
   gate.resize(InnerRows(block_tokens, k) * s.width);
   up.resize(InnerRows(block_tokens, k) * s.width);
-  down.resize(block_tokens * s.hidden);
   expert_out.resize(n * k * s.hidden);
   shared_out.resize(n * s.hidden);
   shared_weight.resize(n);
@@ -74,7 +73,7 @@ uint64_t Workspace::Bytes(const ModelConfig& c, int64_t n, int64_t context, int 
   const int64_t b = BlockTokens(n);
   const int64_t per_token = s.hidden * (4 + k) + 2 * s.rotary + c.experts + 2 * k + 1;
   const int64_t inner_rows = InnerRows(b, k);
-  const int64_t per_block_token = s.hidden + s.projected + s.heads_out + s.conv;
+  const int64_t per_block_token = s.projected + s.heads_out + s.conv;
   const int64_t per_thread = s.attention + s.delta;
   const int64_t floats = n * per_token + b * per_block_token + inner_rows * 2 * s.width +
                          threads * per_thread + c.experts;

@@ -48,8 +48,7 @@ struct Workspace {
 
   Routing routing;
   std::vector<float> gate, up;       // [max(b, experts_per_token + 1), widest expert]
-  std::vector<float> down;           // [b, H]
-  std::vector<float> expert_out;     // [n, experts_per_token, H]
+  std::vector<float> expert_out;     // [n * experts_per_token, H] expert by expert
   std::vector<float> shared_out;     // [n, H]
   std::vector<float> shared_weight;  // [n]
   ActivationBuffer gathered;         // inputs of the tokens that chose one expert
