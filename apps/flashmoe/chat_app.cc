@@ -193,8 +193,7 @@ void ChatApp::Greet() {
                                  engine_.engine().plan().memory.context,
                                  tools.empty() ? "no tools" : "tools: " + tools);
   if (!chat_.messages.empty()) {
-    text += fmt::format("\n{} goes on: {} messages; the next answer reads them first", chat_.name,
-                        chat_.messages.size());
+    text += fmt::format("\n{} goes on: {} messages", chat_.name, chat_.messages.size());
   }
   view_.Say(text);
   view_.Remark("/help names the commands, Ctrl-D ends");

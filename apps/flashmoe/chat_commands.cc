@@ -55,8 +55,7 @@ void ChatApp::Load(const std::string& name) {
   Result<Conversation> chat = store_.Load(name);
   if (!chat.has_value()) return Report(chat.error());
   chat_ = std::move(*chat);
-  std::string text =
-      fmt::format("{} messages; the next answer reads them first", chat_.messages.size());
+  std::string text = fmt::format("{} messages", chat_.messages.size());
   if (!chat_.model.empty() && chat_.model != settings_.model_name) {
     text += fmt::format("; it was {} that answered", terminal::HarmlessLine(chat_.model));
   }

@@ -1,6 +1,7 @@
 #include "apps/flashmoe/chat_engine.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/clock.h"
 #include "chat/output_parser.h"
@@ -17,6 +18,12 @@ StoreStats Since(const StoreStats& now, const StoreStats& before) {
   stats.bytes_read = now.bytes_read - before.bytes_read;
   stats.read_s = now.read_s - before.read_s;
   return stats;
+}
+
+// Whether a whole conversation can be kept.
+bool HasRoomForCheckpoints(Engine& engine) {
+  return engine.prefixes() != nullptr &&
+         engine.plan().memory.checkpoints >= engine.plan().memory.state;
 }
 
 bool Begins(const std::vector<int32_t>& prompt, const std::vector<int32_t>& tokens) {
@@ -48,24 +55,34 @@ Result<std::unique_ptr<ChatEngine>> ChatEngine::Load(std::unique_ptr<ModelFile> 
   return chat;
 }
 
-// Templates write an answer differently once another turn follows it (they drop its thinking), so a
-// later prompt is like this one up to some token. A trial says which.
-int64_t ChatEngine::SharedWithNextTurn(const ChatRequest& request,
-                                       const std::vector<int32_t>& prompt) const {
-  ChatRequest next = request;
-  next.messages.push_back({.role = Role::kAssistant, .text = "Yes."});
-  next.messages.push_back({.role = Role::kUser, .text = "And?"});
-  const auto rendered = RenderChat(*engine_->text().chat_template, next);
+int64_t ChatEngine::SharedWith(const ChatRequest& other, const std::vector<int32_t>& prompt) const {
+  const auto rendered = RenderChat(*engine_->text().chat_template, other);
   if (!rendered.has_value()) return 0;
   const std::vector<int32_t> tokens = engine_->text().Encode(rendered->prompt);
   const auto end = std::mismatch(prompt.begin(), prompt.end(), tokens.begin(), tokens.end()).first;
   return end - prompt.begin();
 }
 
-// Brings the session as near to the prompt as what is known allows, and keeps what the next turn
+// Brings the session as near to the prompt as what is known allows, and has kept what later turns
 // will want. Returns how many tokens need not be read.
 Result<int64_t> ChatEngine::Prepare(const ChatRequest& request,
                                     const std::vector<int32_t>& prompt) {
+  // Templates write an answer differently once another turn follows it (they drop its thinking), so
+  // the next prompt is like this one up to some token only. A trial says which.
+  ChatRequest next = request;
+  next.messages.push_back({.role = Role::kAssistant, .text = "Yes."});
+  next.messages.push_back({.role = Role::kUser, .text = "And?"});
+  const int64_t shared = SharedWith(next, prompt);
+  if (!HasRoomForCheckpoints(*engine_)) return FromSnapshot(prompt, shared);
+  // Other chats begin with the same system prompt and tools.
+  ChatRequest other = request;
+  std::erase_if(other.messages, [](const ChatMessage& m) { return m.role != Role::kSystem; });
+  other.messages.push_back({.role = Role::kUser, .text = "?"});
+  const std::array<int64_t, 2> keep = {SharedWith(other, prompt), shared};
+  return session_->Recall(*engine_->prefixes(), prompt, keep);
+}
+
+Result<int64_t> ChatEngine::FromSnapshot(const std::vector<int32_t>& prompt, int64_t shared) {
   if (session_->Reusable(prompt) == 0) {
     if (turn_start_ && Begins(prompt, turn_start_->tokens)) {
       session_->Restore(*turn_start_);
@@ -75,8 +92,7 @@ Result<int64_t> ChatEngine::Prepare(const ChatRequest& request,
     }
   }
   const int64_t reused = session_->Reusable(prompt);
-  const int64_t shared = SharedWithNextTurn(request, prompt);
-  if (shared > reused && shared < static_cast<int64_t>(prompt.size())) {
+  if (shared > reused && shared < std::ssize(prompt)) {
     FM_RETURN_IF_ERROR(session_->Sync(std::span(prompt).first(shared), progress_));
     turn_start_ = session_->Save();
   }

@@ -40,23 +40,55 @@ TEST(ChatTest, AnswersEveryLineOfAPipe) {
   EXPECT_TRUE(folder.Names().empty()) << "nothing is kept unless asked for";
 }
 
+// How many tokens of each prompt were known, as the figures say.
+std::vector<int> Known(const std::string& err) {
+  std::vector<int> known;
+  for (size_t at = err.find(" known"); at != std::string::npos; at = err.find(" known", at + 1)) {
+    known.push_back(std::stoi(err.substr(err.rfind(' ', at - 1) + 1)));
+  }
+  return known;
+}
+
+const std::string kSystem = std::string(600, 'x');
+constexpr const char* kThreeTurns = "What is the capital of Mongolia?\nWhat is 17 + 25?\nThanks.\n";
+
+// With checkpoints, and where there is no memory for them.
 TEST(ChatTest, ReadsOnlyWhatIsNew) {
   const Folder folder;
-  for (const char* think : {"off", "on"}) {
-    const ProcessResult r =
-        Chat(folder, "What is the capital of Mongolia?\nWhat is 17 + 25?\nThanks.\n",
-             {"-v", "--think", think, "--system", std::string(600, 'x')});
-    EXPECT_EQ(r.exit_code, 0) << r.err;
-    std::vector<int> known;
-    for (size_t at = r.err.find(" known"); at != std::string::npos;
-         at = r.err.find(" known", at + 1)) {
-      known.push_back(std::stoi(r.err.substr(r.err.rfind(' ', at - 1) + 1)));
+  for (const char* memory : {"200MB", "30MB"}) {
+    for (const char* think : {"off", "on"}) {
+      const ProcessResult r = Chat(
+          folder, kThreeTurns, {"-v", "--think", think, "--system", kSystem, "--memory", memory});
+      EXPECT_EQ(r.exit_code, 0) << r.err;
+      const std::vector<int> known = Known(r.err);
+      ASSERT_EQ(known.size(), 3u) << r.err;
+      EXPECT_EQ(known[0], 0);
+      EXPECT_GT(known[1], 50) << "the system prompt and the first question";
+      EXPECT_GE(known[2], known[1]);
+      EXPECT_GT(known[2], 64);
     }
-    ASSERT_EQ(known.size(), 3u) << r.err;
-    EXPECT_EQ(known[0], 0);
-    EXPECT_GT(known[1], 50) << "the system prompt and the first question";
-    EXPECT_GT(known[2], known[1] + 5);
   }
+}
+
+TEST(ChatTest, GoesOnWithItsStateAfterARestart) {
+  const Folder folder;
+  const std::vector<std::string> arguments = {"-v",    "--system",  kSystem, "--memory",
+                                              "200MB", "--session", "trip"};
+  const ProcessResult first = Chat(folder, kThreeTurns, arguments);
+  ASSERT_EQ(Known(first.err).size(), 3u) << first.err;
+  const ProcessResult second = Chat(folder, "What is 1 + 1?\n", arguments);
+  ASSERT_EQ(Known(second.err).size(), 1u) << second.err;
+  EXPECT_GE(Known(second.err)[0], Known(first.err)[2]);
+  // The same system prompt in another chat.
+  std::vector<std::string> other = arguments;
+  other.back() = "other";
+  const ProcessResult third = Chat(folder, "What is 1 + 1?\n", other);
+  ASSERT_EQ(Known(third.err).size(), 1u) << third.err;
+  EXPECT_GE(Known(third.err)[0], 64);
+  // What it says does not depend on what was known.
+  other.back() = "another";
+  other.insert(other.end(), {"--no-save"});
+  EXPECT_EQ(Chat(folder, "What is 1 + 1?\n", other).out, third.out);
 }
 
 TEST(ChatTest, CommandsWorkInPipesToo) {
