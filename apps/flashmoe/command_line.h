@@ -68,6 +68,7 @@ std::string CheckSize(const std::string& text);
 
 // -m, --model; without it the bundled model.
 void AddModelOption(CLI::App& app, std::string& model);
+std::string ModelPath(const std::string& model);  // that of the bundled model for ""
 Result<std::unique_ptr<ModelFile>> OpenModel(const std::string& model);
 // Only what this program can run: whoever gives another kind of model is told so first of all.
 Result<std::unique_ptr<ModelFile>> OpenRunnableModel(const std::string& model);
@@ -109,5 +110,6 @@ void AddSynth(CLI::App& app, int& exit_code);
 void AddTrace(CLI::App& app, int& exit_code);
 void AddPlan(CLI::App& app, int& exit_code);
 void AddBench(CLI::App& app, int& exit_code);
+void AddServe(CLI::App& app, int& exit_code);
 
 }  // namespace flashmoe::cli

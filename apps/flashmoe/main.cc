@@ -39,12 +39,14 @@ int Main(int argc, char** argv) {
       "  flashmoe run -p \"What does the grep command do?\"\n"
       "  flashmoe chat -m Qwen3.5-35B-A3B-Q4_K_M.gguf --memory 8GiB\n"
       "  flashmoe run -m Qwen3.5-35B-A3B-Q4_K_M.gguf --memory 8GiB -p \"Tell me a story.\"\n"
+      "  flashmoe serve -m Qwen3.5-35B-A3B-Q4_K_M.gguf --memory 8GiB\n"
       "  flashmoe plan --geometry qwen3.5-397b-a17b --experts-type q4_k --memory 24GiB\n"
       "  flashmoe bench -m Qwen3.5-35B-A3B-Q4_K_M.gguf --memory 4GiB,8GiB --html report.html\n"
       "Every command explains itself with --help.");
   int exit_code = 0;
   AddRun(app, exit_code);
   AddChat(app, exit_code);
+  AddServe(app, exit_code);
   AddEval(app, exit_code);
   AddInfo(app, exit_code);
   AddTokenize(app, exit_code);

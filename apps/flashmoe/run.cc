@@ -9,6 +9,7 @@
 #include "base/units.h"
 #include "engine/generate.h"
 #include "format/utf8.h"
+#include "grammar/grammar.h"
 
 namespace flashmoe::cli {
 namespace {
@@ -21,6 +22,8 @@ struct RunFlags {
   std::optional<std::string> prompt;
   std::string file, positional, system;
   std::vector<std::string> stop;
+  std::string json_schema;  // a file
+  std::optional<std::string> regex;
   bool raw = false, think = false, ignore_eos = false, json = false, verbose = false;
   int64_t max_tokens = -1;
   std::optional<float> temperature, top_p, min_p, presence, frequency, repetition;
@@ -34,6 +37,9 @@ std::string UsageProblem(const RunFlags& flags) {
   if (!flags.positional.empty() && flags.positional != "-") {
     return fmt::format("'{}' is not understood: give the prompt with -p TEXT", flags.positional);
   }
+  if (!flags.json_schema.empty() && flags.regex) {
+    return "--json-schema and --regex exclude each other: give one of them";
+  }
   const int given = flags.prompt.has_value() + !flags.file.empty() + !flags.positional.empty();
   if (given == 1) return "";
   return fmt::format("there is {} prompt: give one with -p TEXT, -f FILE, or - for standard input",
@@ -45,9 +51,10 @@ Result<std::string> PromptText(const RunFlags& flags) {
   return ReadText(flags.file.empty() ? flags.positional : flags.file);
 }
 
-Result<std::vector<int32_t>> EncodePrompt(const TextModel& text, const RunFlags& flags,
-                                          const std::string& prompt) {
-  if (flags.raw) return text.Encode(prompt);
+// What the model is given: the prompt in the form of a chat, or as it is.
+Result<std::string> RenderPrompt(const TextModel& text, const RunFlags& flags,
+                                 const std::string& prompt) {
+  if (flags.raw) return prompt;
   if (!text.chat_template) {
     return Fail(ErrorCode::kNotFound, "the model has no chat template", {},
                 "use --raw to continue the text as it is");
@@ -59,11 +66,21 @@ Result<std::vector<int32_t>> EncodePrompt(const TextModel& text, const RunFlags&
   auto messages = nlohmann::ordered_json::array();
   if (!flags.system.empty()) messages.push_back({{"role", "system"}, {"content", flags.system}});
   messages.push_back({{"role", "user"}, {"content", prompt}});
-  FM_ASSIGN_OR_RETURN(const std::string rendered,
-                      text.chat_template->Render({{"messages", messages},
-                                                  {"enable_thinking", flags.think},
-                                                  {"add_generation_prompt", true}}));
-  return text.Encode(rendered);
+  return text.chat_template->Render(
+      {{"messages", messages}, {"enable_thinking", flags.think}, {"add_generation_prompt", true}});
+}
+
+// What the answer to this prompt must look like; null: anything.
+Result<std::shared_ptr<const Grammar>> AnswerGrammar(const RunFlags& flags,
+                                                     const std::string& prompt) {
+  const GrammarOptions options{.thinking = flags.raw ? ThinkingBlock::kNone
+                                                     : ThinkingAfter(prompt, flags.think)};
+  if (flags.regex) return CompileRegex(*flags.regex, options);
+  if (flags.json_schema.empty()) return nullptr;
+  FM_ASSIGN_OR_RETURN(const nlohmann::ordered_json schema, ReadJson(flags.json_schema));
+  auto grammar = CompileJsonSchema(schema, options);
+  if (!grammar.has_value()) grammar.error().where.insert(0, flags.json_schema + "#");
+  return grammar;
 }
 
 Result<SamplingParams> Sampling(const RunFlags& flags, SamplingParams p) {
@@ -144,7 +161,9 @@ Result<int> Run(const RunFlags& flags) {
   FM_ASSIGN_OR_RETURN(std::unique_ptr<ModelFile> file, OpenRunnableModel(flags.engine.model));
   FM_ASSIGN_OR_RETURN(TextModel text, LoadTextModel(*file));
   GenerateRequest request;
-  FM_ASSIGN_OR_RETURN(request.prompt, EncodePrompt(text, flags, prompt));
+  FM_ASSIGN_OR_RETURN(const std::string rendered, RenderPrompt(text, flags, prompt));
+  FM_ASSIGN_OR_RETURN(request.grammar, AnswerGrammar(flags, rendered));
+  request.prompt = text.Encode(rendered);
   FM_ASSIGN_OR_RETURN(request.sampling, Sampling(flags, text.sampling));
   request.max_tokens = flags.max_tokens;
   request.stop = flags.stop;
@@ -213,6 +232,12 @@ void AddRun(CLI::App& app, int& exit_code) {
   run->add_option("-s,--seed", flags->seed, "Makes sampling repeatable")->type_name("N");
   run->add_option("--stop", flags->stop, "End the answer before this text; may be repeated")
       ->type_name("TEXT");
+  run->add_option("--json-schema", flags->json_schema,
+                  "The answer is JSON of this schema, whatever the model would say; - reads "
+                  "standard input")
+      ->type_name("FILE");
+  run->add_option("--regex", flags->regex, "The answer matches this expression as a whole")
+      ->type_name("REGEX");
   run->add_flag("--ignore-eos", flags->ignore_eos, "Go on where the model would end its answer");
   run->add_flag("--json", flags->json, "Print one JSON object instead of text and report");
   run->add_flag("-v,--verbose", flags->verbose, "Print the plan: what is resident and why");

@@ -9,9 +9,9 @@ namespace flashmoe {
 
 enum class ApiStyle { kOpenAi, kAnthropic };
 
-// The HTTP status that fits the code: 400 for what is wrong with the request, 404, 499 (the client
-// left), 503 for memory that is used up, 500. Servers have more reasons of their own: 401, 413,
-// 429.
+// The HTTP status that fits the code: 400 for what is wrong with the request, 404, 429 for not now,
+// 499 (the client left), 503 for memory that is used up, 500. Servers have more of their own: 401,
+// 413.
 int HttpStatus(ErrorCode code);
 
 // The body of an error response.

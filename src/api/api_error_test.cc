@@ -18,6 +18,7 @@ TEST(ApiError, FitsTheCode) {
   EXPECT_EQ(HttpStatus(ErrorCode::kUnsupported), 400);
   EXPECT_EQ(HttpStatus(ErrorCode::kNotFound), 404);
   EXPECT_EQ(HttpStatus(ErrorCode::kOutOfMemory), 503);
+  EXPECT_EQ(HttpStatus(ErrorCode::kBusy), 429);
   EXPECT_EQ(HttpStatus(ErrorCode::kCancelled), 499);
   EXPECT_EQ(HttpStatus(ErrorCode::kIo), 500);
   EXPECT_EQ(HttpStatus(ErrorCode::kInternal), 500);

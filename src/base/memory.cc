@@ -87,6 +87,10 @@ Memory::~Memory() {
   if (data_ != nullptr) munmap(data_, AlignUp(size_, kPageBytes));
 }
 
+void Memory::UseSmallPages() {
+  if (data_ != nullptr) madvise(data_, AlignUp(size_, kPageBytes), MADV_NOHUGEPAGE);
+}
+
 void Memory::Discard() {
   if (data_ != nullptr) madvise(data_, AlignUp(size_, kPageBytes), MADV_DONTNEED);
 }

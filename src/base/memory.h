@@ -28,6 +28,8 @@ class Memory {
   Memory& operator=(Memory&& other) noexcept;
   ~Memory();
 
+  // From now on it comes in the smallest pages, so that no more is taken than is touched.
+  void UseSmallPages();
   // Gives the pages back to the kernel; they are zeroed when they are touched again.
   void Discard();
 

@@ -4,21 +4,21 @@
 
 namespace flashmoe {
 
-GrowingAnswer::GrowingAnswer(const TextModel& text, int32_t valid_vocab,
-                             const GenerateRequest& request, OnPiece on_piece)
-    : text_(text),
+GrowingAnswer::GrowingAnswer(Engine& engine, const GenerateRequest& request, OnPiece on_piece)
+    : text_(engine.text()),
       request_(request),
-      valid_vocab_(valid_vocab),
+      valid_vocab_(engine.valid_vocab()),
       on_piece_(std::move(on_piece)),
-      sampler_(request.sampling, valid_vocab),
+      sampler_(request.sampling, valid_vocab_),
+      constraint_(request.grammar, request.grammar ? engine.token_trie() : nullptr),
       stop_(request.stop) {
   sampler_.SeePrompt(request.prompt);
   result_.prompt_tokens = std::ssize(request.prompt);
 }
 
-bool GrowingAnswer::Step(std::span<float> logits) {
+Result<bool> GrowingAnswer::Step(std::span<float> logits) {
   AnswerPiece piece;
-  piece.token = Choose(logits.first(static_cast<size_t>(valid_vocab_)), piece);
+  FM_RETURN_IF_ERROR(Choose(logits.first(static_cast<size_t>(valid_vocab_)), piece));
   result_.tokens.push_back(piece.token);
   if (!request_.ignore_stop_tokens && IsStop(piece.token)) {
     finish_ = FinishReason::kStop;
@@ -27,23 +27,27 @@ bool GrowingAnswer::Step(std::span<float> logits) {
   const StopMatcher::Output out = stop_.Push(utf8_.Push(text_.tokenizer.Bytes(piece.token)));
   piece.text = out.emit;
   closed_ = !Show(piece) || out.stopped;
-  if (closed_) {
+  if (closed_ || constraint_.IsComplete()) {
     finish_ = FinishReason::kStop;
     return false;
   }
   return std::ssize(result_.tokens) != request_.max_tokens;
 }
 
-// What limits the choice (a grammar, say) comes in between the logits and the sampler.
-int32_t GrowingAnswer::Choose(std::span<float> logits, AnswerPiece& piece) {
-  if (request_.top_logprobs < 0) return sampler_.Sample(logits);
-  const double log_sum = LogSumExp(logits);
-  top_ = BestLogprobs(logits, log_sum, request_.top_logprobs);
-  piece.top = top_;
-  const std::vector<float> before(logits.begin(), logits.end());
-  const int32_t token = sampler_.Sample(logits);
-  piece.logprob = before[static_cast<size_t>(token)] - log_sum;
-  return token;
+Status GrowingAnswer::Choose(std::span<float> logits, AnswerPiece& piece) {
+  std::vector<float> before;
+  double log_sum = 0;
+  if (request_.top_logprobs >= 0) {
+    log_sum = LogSumExp(logits);
+    top_ = BestLogprobs(logits, log_sum, request_.top_logprobs);
+    piece.top = top_;
+    before.assign(logits.begin(), logits.end());
+  }
+  FM_RETURN_IF_ERROR(constraint_.Mask(logits));
+  piece.token = sampler_.Sample(logits);
+  FM_RETURN_IF_ERROR(constraint_.Accept(piece.token));
+  if (!before.empty()) piece.logprob = before[static_cast<size_t>(piece.token)] - log_sum;
+  return {};
 }
 
 bool GrowingAnswer::Show(AnswerPiece piece) {

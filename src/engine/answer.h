@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/constraint.h"
 #include "engine/generate.h"
 #include "engine/logprobs.h"
 #include "sample/stop_strings.h"
@@ -31,16 +32,16 @@ class GrowingAnswer {
   // Returning false ends the answer, with FinishReason::kStop.
   using OnPiece = std::function<bool(const AnswerPiece&)>;
 
-  // What is handed over must outlive this. Ids at and above `valid_vocab` are never chosen.
-  GrowingAnswer(const TextModel& text, int32_t valid_vocab, const GenerateRequest& request,
-                OnPiece on_piece);
+  // `engine` and `request` must outlive this.
+  GrowingAnswer(Engine& engine, const GenerateRequest& request, OnPiece on_piece);
 
   // Whether the request wants a token at all.
   bool wants_tokens() const { return request_.max_tokens != 0; }
 
   // Chooses the next token from the logits after the last one, which are scratch afterwards.
-  // Returns whether the answer goes on: that token is then the next to go through the model.
-  bool Step(std::span<float> logits);
+  // Returns whether the answer goes on: that token is then the next to go through the model. Fails
+  // where the request's grammar leaves nothing to choose.
+  Result<bool> Step(std::span<float> logits);
 
   // Hands out what was held back; the last call. The counts and times of the result are the
   // caller's to fill in.
@@ -50,7 +51,7 @@ class GrowingAnswer {
   const std::vector<int32_t>& tokens() const { return result_.tokens; }
 
  private:
-  int32_t Choose(std::span<float> logits, AnswerPiece& piece);
+  Status Choose(std::span<float> logits, AnswerPiece& piece);
   bool Show(AnswerPiece piece);
   bool IsStop(int32_t token) const;
 
@@ -59,6 +60,7 @@ class GrowingAnswer {
   const int32_t valid_vocab_;
   const OnPiece on_piece_;
   Sampler sampler_;
+  Constraint constraint_;
   Utf8Stream utf8_;
   StopMatcher stop_;
   std::vector<TokenLogprob> top_;  // of the last token

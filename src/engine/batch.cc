@@ -6,39 +6,14 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/memory.h"
 
 namespace flashmoe {
 namespace {
 
-constexpr uint64_t kHugePageBytes = 2 << 20;
-constexpr int64_t kPromptTail = 16;
+// In which memory for keys and values is taken.
+constexpr int64_t kPositionStep = 64;
 
 }  // namespace
-
-struct Batch::Running {
-  Job job;
-  GrowingAnswer answer;
-  uint64_t number = 0;      // in order of their start
-  double submitted_s = 0;   // by NowSeconds()
-  double last_token_s = 0;  // likewise; 0: none yet
-  double first_token_s = 0;
-  int64_t reused = 0;
-  std::vector<int64_t> checkpoints;  // to be made, ascending
-
-  Running(Engine& engine, Job j)
-      : job(std::move(j)), answer(engine.text(), engine.valid_vocab(), job.request, job.on_piece) {}
-
-  bool cancelled() const { return job.cancel != nullptr && job.cancel->IsSet(); }
-  int64_t prompt() const { return std::ssize(job.request.prompt); }
-  // Tokens known so far, of which the last may have to go through the model yet.
-  int64_t tokens() const { return prompt() + std::ssize(answer.tokens()); }
-  std::span<const int32_t> Slice(int64_t position, int64_t tokens) const {
-    const auto at = static_cast<size_t>(position), n = static_cast<size_t>(tokens);
-    if (position < prompt()) return std::span(job.request.prompt).subspan(at, n);
-    return std::span(answer.tokens()).subspan(at - job.request.prompt.size(), n);
-  }
-};
 
 struct Batch::Taking {
   Slot* slot = nullptr;
@@ -47,22 +22,20 @@ struct Batch::Taking {
   std::vector<PrefixStore::Draft> drafts = {};
   std::vector<RecurrentCopy> copies = {};  // into the drafts
 
-  Running& job() const { return *slot->job; }
+  RunningJob& job() const { return *slot->job; }
 };
 
 Batch::Batch(Engine& engine, const BatchOptions& options, SchedulerStats& stats)
     : engine_(engine), options_(options), stats_(stats) {
   const Model& model = engine.model();
-  // Keys and values of a layer are one after the other, in memory that comes in large pages.
-  const StateShape shape = Model::Shape(model.config(), 0, model.options().kv_type);
-  if (shape.kv_bytes > 0) {
-    const auto positions = static_cast<int64_t>(kHugePageBytes) / shape.kv_bytes;
-    position_step_ = std::max(position_step_, positions);
-  }
   const auto vocab = static_cast<size_t>(model.config().vocab_rows);
   logits_.resize(static_cast<size_t>(options.slots) * vocab);
   stats_.slots = options.slots;
-  stats_.positions_limit = engine.plan().memory.positions;
+  const MemoryPlan& plan = engine.plan().memory;
+  stats_.positions_limit = plan.positions;
+  if (options.positions_max > 0) {
+    stats_.positions_limit = std::clamp(options.positions_max, plan.context, plan.positions);
+  }
 }
 
 Batch::~Batch() = default;
@@ -79,8 +52,8 @@ Result<std::unique_ptr<Batch>> Batch::Create(Engine& engine, const BatchOptions&
 }
 
 int64_t Batch::RoundUp(int64_t positions) const {
-  const int64_t steps = (positions + position_step_ - 1) / position_step_;
-  return std::min(steps * position_step_, engine_.model().options().context);
+  const int64_t steps = (positions + kPositionStep - 1) / kPositionStep;
+  return std::min(steps * kPositionStep, engine_.model().options().context);
 }
 
 bool Batch::HasRoom(const GenerateRequest& request) const {
@@ -105,8 +78,8 @@ void Batch::Start(Job job, double submitted_s) {
   FM_CHECK(free != slots_.end());
   const double now = NowSeconds();
   stats_.queue.Add(now - submitted_s);
-  free->job = std::make_unique<Running>(engine_, std::move(job));
-  Running& running = *free->job;
+  free->job = std::make_unique<RunningJob>(engine_, std::move(job));
+  RunningJob& running = *free->job;
   running.number = started_++;
   running.submitted_s = submitted_s;
   stats_.running = ++running_;
@@ -114,25 +87,10 @@ void Batch::Start(Job job, double submitted_s) {
   if (PrefixStore* prefixes = engine_.prefixes()) {
     running.reused = prefixes->Restore(running.job.request.prompt, free->state);
     stats_.reused_tokens += static_cast<uint64_t>(running.reused);
-    PlanCheckpoints(running);
+    running.checkpoints =
+        CheckpointPositions(running.job.request, running.reused, options_.checkpoint_every);
   }
   stats_.prompt_tokens += static_cast<uint64_t>(running.prompt());
-}
-
-// Where a later prompt will probably part from this one: at the places that the request names, at
-// its end, where the next turn goes on, and every now and then. All at multiples of 64 positions.
-void Batch::PlanCheckpoints(Running& job) {
-  std::vector<int64_t>& at = job.checkpoints;
-  at = job.job.request.checkpoints;
-  // A template may end the prompt with what the next one does not repeat.
-  at.push_back(job.prompt() - kPromptTail);
-  for (int64_t p = options_.checkpoint_every; p < job.prompt(); p += options_.checkpoint_every) {
-    at.push_back(p);
-  }
-  for (int64_t& p : at) p -= p % kDeltaChunk;
-  std::erase_if(at, [&](int64_t p) { return p <= job.reused || p >= job.prompt(); });
-  std::ranges::sort(at);
-  at.erase(std::unique(at.begin(), at.end()), at.end());
 }
 
 void Batch::BeginCheckpoints(Taking& taking) {
@@ -274,7 +232,7 @@ void Batch::TakeTokens(std::span<const Taking> taking) {
 }
 
 void Batch::TakeToken(Slot& slot, std::span<float> logits) {
-  Running& job = *slot.job;
+  RunningJob& job = *slot.job;
   const double now = NowSeconds();
   if (job.last_token_s == 0) {
     job.first_token_s = now;
@@ -284,9 +242,13 @@ void Batch::TakeToken(Slot& slot, std::span<float> logits) {
   }
   job.last_token_s = now;
   ++stats_.generated_tokens;
-  const bool goes_on = job.answer.Step(logits);
+  const Result<bool> goes_on = job.answer.Step(logits);
   const bool full = slot.state.position() == slot.state.context();
-  if (!goes_on || full) End(slot, job.answer.finish());
+  if (!goes_on.has_value()) {
+    End(slot, FinishReason::kStop, &goes_on.error());
+  } else if (!*goes_on || full) {
+    End(slot, job.answer.finish());
+  }
 }
 
 // The states hold parts of the step's tokens: none of its jobs can go on.
@@ -298,7 +260,7 @@ void Batch::Fail(std::span<const Taking> taking, const Error& error) {
 }
 
 void Batch::End(Slot& slot, FinishReason reason, const Error* error) {
-  const std::unique_ptr<Running> job = std::move(slot.job);
+  const std::unique_ptr<RunningJob> job = std::move(slot.job);
   slot.state.Reset();
   slot.state.ReleasePositions();
   stats_.positions_used -= slot.reserved;

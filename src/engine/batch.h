@@ -11,6 +11,7 @@
 #include "engine/engine.h"
 #include "engine/job.h"
 #include "engine/pass_plan.h"
+#include "engine/running_job.h"
 #include "engine/scheduler_stats.h"
 #include "model/model.h"
 #include "state/sequence_state.h"
@@ -19,6 +20,7 @@ namespace flashmoe {
 
 struct BatchOptions {
   int slots = 1;
+  int64_t positions_max = 0;        // as SchedulerOptions, 0: as planned
   double step_s = 0.5;              // as SchedulerOptions
   int64_t checkpoint_every = 4096;  // likewise
 };
@@ -47,11 +49,10 @@ class Batch {
   void CancelAll();
 
  private:
-  struct Running;
   struct Slot {
     SequenceState state;
-    std::unique_ptr<Running> job;  // null: free
-    int64_t reserved = 0;          // positions that it may use
+    std::unique_ptr<RunningJob> job;  // null: free
+    int64_t reserved = 0;             // positions that it may use
   };
   struct Taking;  // part in a step
 
@@ -62,7 +63,6 @@ class Batch {
   int64_t RoundUp(int64_t positions) const;
   void GiveWay();
   std::vector<Taking> Plan();
-  void PlanCheckpoints(Running& job);
   void BeginCheckpoints(Taking& taking);
   Status Forward(std::span<Taking> taking, ForwardObserver* observer,
                  const std::function<bool()>& stop);
@@ -75,7 +75,6 @@ class Batch {
   Engine& engine_;
   const BatchOptions options_;
   SchedulerStats& stats_;
-  int64_t position_step_ = 64;  // in which memory is taken
   std::vector<Slot> slots_;
   int running_ = 0;
   uint64_t started_ = 0;

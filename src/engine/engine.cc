@@ -14,7 +14,9 @@
 namespace flashmoe {
 namespace {
 
-const char* Name(KvType type) { return type == KvType::kF16 ? "f16" : "f32"; }
+const char* Name(KvType type) {
+  return type == KvType::kF16 ? "f16" : type == KvType::kQ8 ? "q8" : "f32";
+}
 
 Result<int> ExpertsPerToken(const ModelConfig& config, int asked) {
   if (asked == 0) return config.experts_per_token;
@@ -157,6 +159,11 @@ Result<Prepared> Prepare(ModelFile& file, const EngineOptions& options) {
   file.ReleaseText();
   ReleaseUnusedMemory();
   p.kv = options.kv.value_or(p.kernels == &ScalarKernels() ? KvType::kF32 : KvType::kF16);
+  if (p.kv == KvType::kQ8 && p.opened.config.head_dim % kKvBlock != 0) {
+    return Fail(ErrorCode::kUnsupported,
+                fmt::format("keys of {} elements a head in 8 bit", p.opened.config.head_dim), {},
+                "they come in blocks of 32: use f16");
+  }
   p.threads = options.threads > 0 ? options.threads : AvailableCpus();
   p.inputs = MakeInputs(p.opened, options, *p.kernels, p.kv, p.threads);
   FM_ASSIGN_OR_RETURN(p.memory, MakePlan(p.inputs));
@@ -240,12 +247,22 @@ Status Engine::OpenPrefixes(const CheckpointOptions& options, const ModelConfig&
 
 Result<SequenceState> Engine::NewState() const {
   const ModelOptions& options = model_->options();
-  return SequenceState::Create(Model::Shape(model_->config(), options.context, options.kv_type));
+  FM_ASSIGN_OR_RETURN(
+      SequenceState state,
+      SequenceState::Create(Model::Shape(model_->config(), options.context, options.kv_type)));
+  const MemoryPlan& memory = plan_.memory;
+  if (memory.positions < memory.sequences * memory.context) state.TakeOnlyWhatIsUsed();
+  return state;
 }
 
 Result<Session> Engine::NewSession() {
   FM_ASSIGN_OR_RETURN(SequenceState state, NewState());
   return Session(*model_, std::move(state));
+}
+
+const std::shared_ptr<const TokenTrie>& Engine::token_trie() {
+  if (!token_trie_) token_trie_ = TokenTrie::Create(text_.tokenizer, text_.stop_tokens);
+  return token_trie_;
 }
 
 int32_t Engine::valid_vocab() const {

@@ -17,6 +17,7 @@
 #include "engine/text_model.h"
 #include "engine/token_products.h"
 #include "format/model_file.h"
+#include "grammar/token_masks.h"
 #include "io/async_reader.h"
 #include "model/model.h"
 #include "state/prefix_store.h"
@@ -116,6 +117,8 @@ class Engine {
   const TextModel& text() const { return text_; }
   Model& model() { return *model_; }
   const Model& model() const { return *model_; }
+  // The vocabulary as grammars see it; made when it is first asked for.
+  const std::shared_ptr<const TokenTrie>& token_trie();
   // Ids at and above this are padding rows.
   int32_t valid_vocab() const;
 
@@ -127,6 +130,7 @@ class Engine {
 
   std::unique_ptr<ModelFile> file_;
   TextModel text_;
+  std::shared_ptr<const TokenTrie> token_trie_;
   EnginePlan plan_;
   std::unique_ptr<Model> model_;
   std::unique_ptr<PrefixStore> prefixes_;

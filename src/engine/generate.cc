@@ -44,7 +44,7 @@ Result<GenerateResult> Generate(Engine& engine, Session& session, const Generate
                                 const ProgressFn& progress, const CancelFlag* cancel) {
   FM_RETURN_IF_ERROR(Validate(request, engine));
   const auto cancelled = [&] { return cancel != nullptr && cancel->IsSet(); };
-  GrowingAnswer answer(engine.text(), engine.valid_vocab(), request, [&](const AnswerPiece& piece) {
+  GrowingAnswer answer(engine, request, [&](const AnswerPiece& piece) {
     return !on_text || piece.text.empty() || on_text(piece.text);
   });
 
@@ -57,7 +57,7 @@ Result<GenerateResult> Generate(Engine& engine, Session& session, const Generate
   double first = read;
   FinishReason reason = FinishReason::kLength;
   while (!cancelled() && answer.wants_tokens()) {
-    const bool goes_on = answer.Step(session.logits());
+    FM_ASSIGN_OR_RETURN(const bool goes_on, answer.Step(session.logits()));
     if (answer.tokens().size() == 1) first = NowSeconds();
     reason = answer.finish();
     if (!goes_on || std::ssize(session.tokens()) == session.context()) break;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,6 +14,7 @@
 #include "base/status.h"
 #include "engine/engine.h"
 #include "engine/session.h"
+#include "grammar/grammar.h"
 #include "sample/sampler.h"
 
 namespace flashmoe {
@@ -23,6 +25,9 @@ struct GenerateRequest {
   int64_t max_tokens = -1;          // -1: until the model stops or the context ends
   std::vector<std::string> stop;    // strings that end the answer and are not part of it
   bool ignore_stop_tokens = false;  // for benchmarks
+  // What the answer must look like; null: anything. It ends where the grammar does, if not before
+  // by max_tokens or `stop`.
+  std::shared_ptr<const Grammar> grammar = nullptr;
   // Logarithms of probabilities of the chosen token and of so many of the best; -1: none.
   int top_logprobs = -1;
   // Positions in the prompt, ascending, that later prompts will probably share: the end of system

@@ -186,6 +186,45 @@ TEST(MemoryPlanTest, AskedContextIsKept) {
   EXPECT_GE(MakePlan(in)->context, 30'000);
 }
 
+TEST(MemoryPlanTest, SequencesShareThePositions) {
+  for (uint64_t budget = 2000 * kMb; budget < 14000 * kMb; budget += 177 * kMb) {
+    PlanInputs in = Inputs(budget);
+    in.sequences = 4;
+    in.pass_extra = 4;
+    const auto plan = MakePlan(in);
+    ASSERT_TRUE(plan.has_value()) << plan.error().ToString();
+    EXPECT_LE(plan->total(), budget);
+    EXPECT_GE(plan->positions, plan->context);
+    EXPECT_LE(plan->positions, 4 * plan->context);
+    EXPECT_EQ(plan->state,
+              4 * in.state_fixed + static_cast<uint64_t>(plan->positions) * in.state_per_position);
+  }
+  PlanInputs in = Inputs(14'000 * kMb);
+  in.sequences = 4;
+  EXPECT_EQ(MakePlan(in)->positions, 4 * MakePlan(in)->context);
+  in.context = 50'000;
+  EXPECT_GE(MakePlan(in)->positions, 50'000) << "one that is as long as asked fits anyway";
+  EXPECT_LT(MakePlan(in)->positions, 4 * 50'000);
+  in.sequences = 1;
+  EXPECT_EQ(MakePlan(in)->positions, 50'000);
+}
+
+TEST(MemoryPlanTest, CheckpointsNeverTakeWhatTheModelNeeds) {
+  PlanInputs in = Inputs(8000 * kMb);
+  in.checkpoints = 300 * kMb;
+  EXPECT_EQ(MakePlan(in)->checkpoints, 300 * kMb);
+  EXPECT_LE(MakePlan(in)->total(), in.budget);
+  EXPECT_LT(MakePlan(in)->slots, MakePlan(Inputs(in.budget))->slots);
+  in.budget = 1700 * kMb;
+  const auto tight = MakePlan(in);
+  ASSERT_TRUE(tight.has_value());
+  EXPECT_LT(tight->checkpoints, 100 * kMb);
+  EXPECT_LE(tight->total(), in.budget);
+  in.budget = 1;
+  const uint64_t least = NamedBudget(MakePlan(in).error());
+  EXPECT_EQ(least, NamedBudget(MakePlan(Inputs(1)).error())) << "they can be done without";
+}
+
 TEST(MemoryPlanTest, WithoutABudgetTakesWhatCanBeSpared) {
   PlanInputs in = Inputs(0);
   const auto plan = MakePlan(in);

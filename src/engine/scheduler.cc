@@ -170,6 +170,7 @@ Result<std::unique_ptr<Scheduler>> Scheduler::Create(Engine& engine,
   }
   auto impl = std::make_unique<Impl>(engine, options);
   const BatchOptions batch{.slots = options.slots,
+                           .positions_max = options.positions_max,
                            .step_s = options.step_s,
                            .checkpoint_every = options.checkpoint_every};
   FM_ASSIGN_OR_RETURN(impl->batch, Batch::Create(engine, batch, impl->counts));

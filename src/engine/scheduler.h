@@ -21,6 +21,8 @@ namespace flashmoe {
 struct SchedulerOptions {
   int slots = 4;       // requests that run at once; at most EngineOptions::sequences
   int queue_max = 64;  // requests that wait; one more is refused
+  // Of keys and values, by all that run; 0: as many as were planned. At least a context.
+  int64_t positions_max = 0;
   // How long a step may take because of prompts in it, while others wait for its end; where it
   // takes longer anyway, twice as long.
   double step_s = 0.5;

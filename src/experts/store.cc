@@ -159,6 +159,11 @@ const ExpertCatalog& ExpertStore::catalog() const { return impl_->catalog; }
 const AsyncReader& ExpertStore::reader() const { return *impl_->reader; }
 uint64_t ExpertStore::slots() const { return impl_->cache.slots(); }
 uint64_t ExpertStore::slots_used() const { return impl_->cache.used(); }
+bool ExpertStore::IsResident(int layer, int expert) const {
+  const ExpertCache& cache = impl_->cache;
+  const uint32_t slot = cache.Find(cache.KeyOf(layer, expert));
+  return slot != ExpertCache::kNoSlot && cache.resident(slot);
+}
 const StoreStats& ExpertStore::stats() const { return impl_->stats; }
 void ExpertStore::ResetStats() { impl_->stats = {}; }
 

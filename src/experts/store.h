@@ -191,6 +191,7 @@ class ExpertStore {
   const AsyncReader& reader() const;
   uint64_t slots() const;
   uint64_t slots_used() const;
+  bool IsResident(int layer, int expert) const;
   const StoreStats& stats() const;
   void ResetStats();
 

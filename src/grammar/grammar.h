@@ -26,6 +26,9 @@ enum class ThinkingBlock {
   kOptional,  // the model may open one itself
 };
 
+// By how a prompt ends: with an open block or not; a model that `thinks` may open one itself.
+ThinkingBlock ThinkingAfter(std::string_view prompt, bool thinks);
+
 struct GrammarLimits {
   size_t schema_bytes = 1 << 20;    // of all texts and nodes of a schema
   int schema_depth = 64;            // nested schemas, or groups of a regular expression

@@ -4,31 +4,33 @@
 
 namespace flashmoe::grammar {
 
-std::shared_ptr<const StateMask> MaskMemo::Get(StateId state) {
+std::shared_ptr<const StateMask> MaskMemo::Get(Masks& masks, uint64_t key, StateId state,
+                                               const Part& part) {
   {
     const std::scoped_lock lock(mutex_);
-    if (const auto found = masks_.find(state); found != masks_.end()) return found->second;
+    if (const auto found = masks.find(key); found != masks.end()) return found->second;
   }
-  std::shared_ptr<const StateMask> mask = Compute(state);
+  std::shared_ptr<const StateMask> mask = Compute(state, part);
   const std::scoped_lock lock(mutex_);
   bytes_ += mask->memory_bytes();
   if (bytes_ > kBytesMax) {
-    masks_.clear();
+    short_masks_.clear();
+    long_masks_.clear();
     bytes_ = mask->memory_bytes();
   }
-  masks_.try_emplace(state, mask);
+  masks.try_emplace(key, mask);
   return mask;
 }
 
-std::shared_ptr<const StateMask> MaskMemo::Compute(StateId state) const {
+std::shared_ptr<const StateMask> MaskMemo::Compute(StateId state, const Part& part) const {
   auto mask = std::make_shared<StateMask>();
   FrameTable frames;
   Stepper stepper(automaton_, frames);
+  DenseSteps dense(automaton_);
   std::vector<Position> positions{{state, kBottom}};
   std::vector<size_t> levels;
-  const TokenTrie::Impl& trie = trie_->impl();
   WalkTrie(
-      trie, 0, static_cast<uint32_t>(trie.nodes.size()) - 1, 0, stepper, positions, levels,
+      part, 0, part.size(), 0, stepper, &dense, positions, levels,
       [&](int32_t token) { mask->tokens.push_back(token); },
       [&](uint32_t node) { mask->exits.push_back(node); });
   mask->reach = stepper.reach();

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "grammar/automaton.h"
+#include "grammar/state_classes.h"
 #include "grammar/token_trie.h"
 
 namespace flashmoe::grammar {
@@ -27,23 +28,36 @@ struct StateMask {
 // Thread-safe.
 class MaskMemo {
  public:
-  MaskMemo(const Automaton& automaton, std::shared_ptr<const TokenTrie> trie)
-      : automaton_(automaton), trie_(std::move(trie)) {}
+  using Part = TokenTrie::Impl::Part;
 
-  // Of the state's own bytes; what its calls lead to are other states.
-  std::shared_ptr<const StateMask> Get(StateId state);
+  MaskMemo(const Automaton& automaton, std::shared_ptr<const TokenTrie> trie)
+      : automaton_(automaton),
+        trie_(std::move(trie)),
+        classes_(StateClasses(automaton, TokenTrie::Impl::kShortBytes)) {}
+
+  // Of the state's own bytes, for tokens of one length or the other; what its calls lead to are
+  // other states.
+  std::shared_ptr<const StateMask> ShortMask(StateId state) {
+    return Get(short_masks_, classes_[state], state, trie_->impl().short_tokens);
+  }
+  std::shared_ptr<const StateMask> LongMask(StateId state) {
+    return Get(long_masks_, state, state, trie_->impl().long_tokens);
+  }
   const std::shared_ptr<const TokenTrie>& trie() const { return trie_; }
 
  private:
   static constexpr size_t kBytesMax = 64 << 20;
+  using Masks = std::unordered_map<uint64_t, std::shared_ptr<const StateMask>>;
 
-  std::shared_ptr<const StateMask> Compute(StateId state) const;
+  std::shared_ptr<const StateMask> Get(Masks& masks, uint64_t key, StateId state, const Part& part);
+  std::shared_ptr<const StateMask> Compute(StateId state, const Part& part) const;
 
   const Automaton& automaton_;
   std::shared_ptr<const TokenTrie> trie_;
+  const std::vector<uint64_t> classes_;  // by state
   std::mutex mutex_;
   size_t bytes_ = 0;
-  std::unordered_map<StateId, std::shared_ptr<const StateMask>> masks_;
+  Masks short_masks_, long_masks_;
 };
 
 }  // namespace flashmoe::grammar

@@ -21,9 +21,11 @@ struct GrammarMatcher::Impl {
 
   const TokenTrie::Impl& tokens() const { return trie->impl(); }
   bool Advance(std::string_view bytes, std::vector<Position> from);
-  void AddMask(const Position& position, std::span<uint32_t> bits);
-  // Allows the tokens below `node` (all, if it is none) that the set in `scratch` can read.
-  void AddBelow(const uint32_t* node, std::span<uint32_t> bits);
+  void AddMask(const Position& position, const grammar::StateMask& mask,
+               const TokenTrie::Impl::Part& part, std::span<uint32_t> bits);
+  // Allows the tokens of nodes [begin, end), `depth` bytes deep, that the set in `scratch` reads.
+  void AddNodes(const TokenTrie::Impl::Part& part, uint32_t begin, uint32_t end, size_t depth,
+                std::span<uint32_t> bits);
 
   std::shared_ptr<const Grammar> grammar;
   std::shared_ptr<const TokenTrie> trie;
@@ -60,39 +62,33 @@ bool GrammarMatcher::Impl::Advance(std::string_view bytes, std::vector<Position>
   return true;
 }
 
-void GrammarMatcher::Impl::AddBelow(const uint32_t* node, std::span<uint32_t> bits) {
-  const TokenTrie::Impl& t = tokens();
-  const uint32_t begin = node == nullptr ? 0 : *node + 1;
-  const uint32_t end =
-      node == nullptr ? static_cast<uint32_t>(t.nodes.size()) - 1 : t.nodes[*node].skip;
-  const size_t depth = node == nullptr ? 0 : t.nodes[*node].depth;
+void GrammarMatcher::Impl::AddNodes(const TokenTrie::Impl::Part& part, uint32_t begin, uint32_t end,
+                                    size_t depth, std::span<uint32_t> bits) {
   const size_t mark = frames.size();
   WalkTrie(
-      t, begin, end, depth, stepper, scratch, levels, [&](int32_t token) { Allow(bits, token); },
-      [](uint32_t) {});
+      part, begin, end, depth, stepper, /*dense=*/nullptr, scratch, levels,
+      [&](int32_t token) { Allow(bits, token); }, [](uint32_t) {});
   frames.Truncate(mark);
 }
 
-void GrammarMatcher::Impl::AddMask(const Position& position, std::span<uint32_t> bits) {
-  const grammar::Automaton& automaton = grammar->automaton();
-  if (automaton.bytes(position.state).empty()) return;
-  const auto mask = memo->Get(position.state);
+void GrammarMatcher::Impl::AddMask(const Position& position, const grammar::StateMask& mask,
+                                   const TokenTrie::Impl::Part& part, std::span<uint32_t> bits) {
   const grammar::FrameTable::Frame frame = frames[position.frame];
-  if (frame.depth + mask->reach > automaton.stack_depth()) {
+  if (frame.depth + mask.reach > grammar->automaton().stack_depth()) {
     // Near the limit of nesting not all that the mask allows is possible.
     scratch.assign(1, position);
-    AddBelow(nullptr, bits);
+    AddNodes(part, 0, part.size(), 0, bits);
     return;
   }
-  for (const int32_t token : mask->tokens) Allow(bits, token);
-  for (size_t i = 0; i < mask->bits.size(); ++i) bits[i] |= mask->bits[i];
-  if (mask->exits.empty() || position.frame == kBottom) return;
+  for (const int32_t token : mask.tokens) Allow(bits, token);
+  for (size_t i = 0; i < mask.bits.size(); ++i) bits[i] |= mask.bits[i];
+  if (mask.exits.empty() || position.frame == kBottom) return;
   const size_t mark = frames.size();
   after.clear();
   stepper.Enter({frame.after, frame.parent}, 0, after);
-  for (const uint32_t node : mask->exits) {
+  for (const uint32_t node : mask.exits) {
     scratch = after;
-    AddBelow(&node, bits);
+    AddNodes(part, node + 1, part.nodes[node].skip, part.nodes[node].depth, bits);
   }
   frames.Truncate(mark);
 }
@@ -108,7 +104,12 @@ bool GrammarMatcher::FillMask(std::span<uint32_t> bits) {
   std::fill(bits.begin(), bits.end(), 0);
   if (impl_->ended) return false;
   const std::vector<Position> now = impl_->now;
-  for (const Position& position : now) impl_->AddMask(position, bits);
+  const TokenTrie::Impl& tokens = impl_->tokens();
+  for (const Position& position : now) {
+    if (impl_->grammar->automaton().bytes(position.state).empty()) continue;
+    impl_->AddMask(position, *impl_->memo->ShortMask(position.state), tokens.short_tokens, bits);
+    impl_->AddMask(position, *impl_->memo->LongMask(position.state), tokens.long_tokens, bits);
+  }
   if (impl_->can_end) {
     for (const int32_t token : impl_->tokens().stop_tokens) Allow(bits, token);
   }

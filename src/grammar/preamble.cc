@@ -3,6 +3,19 @@
 #include "grammar/machine.h"
 #include "grammar/string_text.h"
 
+namespace flashmoe {
+
+ThinkingBlock ThinkingAfter(std::string_view prompt, bool thinks) {
+  while (!prompt.empty() && (prompt.back() == '\n' || prompt.back() == ' ')) {
+    prompt.remove_suffix(1);
+  }
+  if (prompt.ends_with("<think>")) return ThinkingBlock::kOpen;
+  if (prompt.ends_with("</think>") || !thinks) return ThinkingBlock::kNone;
+  return ThinkingBlock::kOptional;
+}
+
+}  // namespace flashmoe
+
 namespace flashmoe::grammar {
 
 NodeId AppendLineBreaks(Nfa& nfa, NodeId from, int most) {

@@ -88,9 +88,8 @@ Result<NodeId> SchemaCompiler::AppendChoices(Nfa& nfa, NodeId from, const Schema
       continue;
     }
     FM_ASSIGN_OR_RETURN(const Schema flat, Flatten(list[i], branch_pointer));
-    merged_bytes_ += SizeOf(rest) + SizeOf(flat);
     FM_RETURN_IF_ERROR(CheckBudget(nfa, branch_pointer, depth));
-    FM_ASSIGN_OR_RETURN(Schema merged, MergeSchemas(rest, flat, prefix_ + branch_pointer));
+    FM_ASSIGN_OR_RETURN(Schema merged, Merge(rest, flat, branch_pointer));
     branches.push_back(std::move(merged));
   }
   if (exclusive) {

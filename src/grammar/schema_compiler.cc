@@ -61,11 +61,12 @@ bool OnlyAnnotationsBeside(const Schema& schema, const char* keyword) {
   });
 }
 
-Schema Without(const Schema& schema, std::initializer_list<std::string_view> keywords) {
+// What is obeyed of a schema, without some keywords.
+Schema Obeyed(const Schema& schema, std::initializer_list<std::string_view> without = {}) {
   Schema rest = Schema::object();
   for (const auto& [key, value] : schema.items()) {
-    const bool out = std::find(keywords.begin(), keywords.end(), key) != keywords.end();
-    if (!out && !IsAnnotation(key)) rest[key] = value;
+    const bool out = std::find(without.begin(), without.end(), key) != without.end();
+    if (!out && kObeyed.contains(key)) rest[key] = value;
   }
   return rest;
 }
@@ -207,6 +208,21 @@ Result<RuleId> SchemaCompiler::NewRule(const Schema& schema, const std::string& 
   return rule;
 }
 
+Result<Schema> SchemaCompiler::Merge(const Schema& a, const Schema& b, const std::string& pointer) {
+  merged_bytes_ += SizeOf(a) + SizeOf(b);
+  if (merged_bytes_ > kMergedBytesMax) {
+    return Fail(ErrorCode::kUnsupported, "the schema is too large with all its alternatives",
+                prefix_ + pointer);
+  }
+  Result<Schema> merged = MergeSchemas(a, b, pointer);
+  if (merged.has_value() || merged.error().code != ErrorCode::kUnsupported) return merged;
+  const Error& error = merged.error();
+  FM_RETURN_IF_ERROR(Unsupported(error.where, error.what));
+  Schema rest = b;
+  rest.erase(error.where.substr(error.where.rfind('/') + 1));
+  return Merge(a, rest, pointer);
+}
+
 Result<Schema> SchemaCompiler::Flatten(const Schema& schema, const std::string& pointer,
                                        int depth) {
   if (!schema.is_object()) return schema;
@@ -216,16 +232,11 @@ Result<Schema> SchemaCompiler::Flatten(const Schema& schema, const std::string& 
                 prefix_ + pointer);
   }
   const bool has_ref = schema.contains("$ref"), has_all = schema.contains("allOf");
-  if (!has_ref && !has_all) return schema;
-  Schema merged = Without(schema, {"$ref", "allOf"});
+  if (!has_ref && !has_all) return Obeyed(schema);
+  Schema merged = Obeyed(schema, {"$ref", "allOf"});
   const auto add = [&](const Schema& part, const std::string& where) -> Status {
     FM_ASSIGN_OR_RETURN(const Schema flat, Flatten(part, where, depth + 1));
-    merged_bytes_ += SizeOf(merged) + SizeOf(flat);
-    if (merged_bytes_ > kMergedBytesMax) {
-      return Fail(ErrorCode::kUnsupported, "the schema is too large with all its alternatives",
-                  prefix_ + where);
-    }
-    FM_ASSIGN_OR_RETURN(merged, MergeSchemas(merged, flat, prefix_ + pointer));
+    FM_ASSIGN_OR_RETURN(merged, Merge(merged, flat, pointer));
     return {};
   };
   if (has_ref) {

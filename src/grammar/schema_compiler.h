@@ -44,6 +44,8 @@ class SchemaCompiler {
     bool required = false;
   };
   Result<std::vector<Parameter>> ParametersOf(const Schema& flat);
+  // For errors: the pointer with the prefix.
+  std::string Where(const std::string& pointer) const { return prefix_ + pointer; }
   // What the schema says of strings.
   Result<StringLimits> StringLimitsOf(const Schema& schema, const std::string& pointer);
   // StringMachine, with the pointer in its errors.
@@ -64,6 +66,8 @@ class SchemaCompiler {
   Status CheckBudget(const Nfa& nfa, const std::string& pointer, int depth);
   Result<const Schema*> Resolve(const Schema& reference, const std::string& pointer) const;
   Result<RuleId> RuleOf(const Schema& reference, const std::string& pointer);
+  // MergeSchemas; lenient grammars drop the keyword of `b` that cannot be merged.
+  Result<Schema> Merge(const Schema& a, const Schema& b, const std::string& pointer);
   // A rule of its own for a value, to be called several times.
   Result<RuleId> NewRule(const Schema& schema, const std::string& pointer, int depth);
 

@@ -121,6 +121,13 @@ TEST(SchemaErrors, LenientDropsWhatItCannotKeep) {
   EXPECT_THAT(DroppedConstraints(**grammar),
               ElementsAre("/properties/a/uniqueItems", "/properties/b/pattern",
                           "/properties/c/oneOf", "/properties/d/format", "/properties/e/not"));
+  const auto merged = CompileJsonSchema(
+      ParseJson(
+          R"({"allOf":[{"pattern":"^a","not":{}},{"pattern":"b","maxLength":2,"not":true}]})"),
+      {.lenient = true});
+  ASSERT_TRUE(merged.has_value()) << merged.error().ToString();
+  EXPECT_TRUE(Accepts(*merged, R"("ac")"));
+  EXPECT_FALSE(Accepts(*merged, R"("acc")"));
   EXPECT_FALSE(CompileJsonSchema(ParseJson(R"({"type":"strin"})"), {.lenient = true}).has_value());
 }
 

@@ -50,7 +50,7 @@ struct Position {
 class Stepper {
  public:
   // More ways at once are cut off (of a very ambiguous grammar): what is left is still right.
-  static constexpr size_t kPositionsMax = 1024;
+  static constexpr size_t kPositionsMax = 512;
 
   Stepper(const Automaton& automaton, FrameTable& frames)
       : automaton_(automaton), frames_(frames) {}

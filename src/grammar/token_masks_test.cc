@@ -67,6 +67,9 @@ const std::vector<std::string>& Words() {
                                                            "\"kids\": [",
                                                            "value",
                                                            "aaaaaaaaaaaaaaaa",
+                                                           "aaaaaaaaaaaaaaaaaaaaaaaa",
+                                                           "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\", \"",
+                                                           "bbbbbbbbbbbbbbbbbb\": [1, 2",
                                                            "2026-",
                                                            "-01T",
                                                            "yes",
@@ -133,6 +136,7 @@ const char* const kSchemas[] = {
     R"({"type":"object","properties":{"value":{"type":"integer"},"kids":{"type":"array",
         "items":{"$ref":"#"}}},"required":["kids"]})",
     R"({"type":"array","items":{"type":"string","minLength":1,"maxLength":4}})",
+    R"({"type":"array","items":{"type":"string","minLength":20,"maxLength":70}})",
     R"({"type":"array","items":{"enum":["a","ab","abc",12,null,{"a":[1,2]}]},"maxItems":5})",
     R"({"anyOf":[{"type":"array","items":{"$ref":"#"}},{"type":"object","properties":{"a":
         {"$ref":"#"}},"required":["a"]},{"type":"null"}]})",

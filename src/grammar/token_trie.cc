@@ -24,41 +24,45 @@ void TakeBytes(const Tokenizer& tokenizer, Impl& trie) {
 
 void SortTokens(Impl& trie) {
   for (int32_t id = 0; id < trie.vocab(); ++id) {
-    if (!trie.BytesOf(id).empty()) trie.tokens.push_back(id);
+    const size_t bytes = trie.BytesOf(id).size();
+    if (bytes == 0) continue;
+    (bytes <= Impl::kShortBytes ? trie.short_tokens : trie.long_tokens).tokens.push_back(id);
   }
-  std::sort(trie.tokens.begin(), trie.tokens.end(), [&](int32_t a, int32_t b) {
-    const int order = trie.BytesOf(a).compare(trie.BytesOf(b));
-    return order != 0 ? order < 0 : a < b;
-  });
+  for (Impl::Part* part : {&trie.short_tokens, &trie.long_tokens}) {
+    std::sort(part->tokens.begin(), part->tokens.end(), [&](int32_t a, int32_t b) {
+      const int order = trie.BytesOf(a).compare(trie.BytesOf(b));
+      return order != 0 ? order < 0 : a < b;
+    });
+  }
 }
 
-void AddNodes(Impl& trie) {
+void AddNodes(const Impl& trie, Impl::Part& part) {
   std::vector<uint32_t> path;  // the nodes above
   const auto leave = [&](size_t depth) {
     while (path.size() > depth) {
-      trie.nodes[path.back()].skip = static_cast<uint32_t>(trie.nodes.size());
+      part.nodes[path.back()].skip = static_cast<uint32_t>(part.nodes.size());
       path.pop_back();
     }
   };
   std::string_view last;
-  for (size_t i = 0; i < trie.tokens.size(); ++i) {
-    const std::string_view bytes = trie.BytesOf(trie.tokens[i]);
+  for (size_t i = 0; i < part.tokens.size(); ++i) {
+    const std::string_view bytes = trie.BytesOf(part.tokens[i]);
     if (bytes == last) continue;
     const auto differs = std::mismatch(bytes.begin(), bytes.end(), last.begin(), last.end()).first;
     leave(static_cast<size_t>(differs - bytes.begin()));
     while (path.size() < bytes.size()) {
-      path.push_back(static_cast<uint32_t>(trie.nodes.size()));
+      path.push_back(static_cast<uint32_t>(part.nodes.size()));
       // A node on the way has no tokens of its own: the next one's begin at the same place.
-      trie.nodes.push_back({.tokens_begin = static_cast<uint32_t>(i),
+      part.nodes.push_back({.tokens_begin = static_cast<uint32_t>(i),
                             .depth = static_cast<uint16_t>(path.size()),
                             .byte = static_cast<uint8_t>(bytes[path.size() - 1])});
     }
-    trie.depth_max = std::max(trie.depth_max, bytes.size());
+    part.depth_max = std::max(part.depth_max, bytes.size());
     last = bytes;
   }
   leave(0);
-  const auto end = static_cast<uint32_t>(trie.nodes.size());
-  trie.nodes.push_back({.skip = end, .tokens_begin = static_cast<uint32_t>(trie.tokens.size())});
+  const auto end = static_cast<uint32_t>(part.nodes.size());
+  part.nodes.push_back({.skip = end, .tokens_begin = static_cast<uint32_t>(part.tokens.size())});
 }
 
 }  // namespace
@@ -74,7 +78,7 @@ std::shared_ptr<const TokenTrie> TokenTrie::Create(const Tokenizer& tokenizer,
   }
   TakeBytes(tokenizer, *impl);
   SortTokens(*impl);
-  AddNodes(*impl);
+  for (Impl::Part* part : {&impl->short_tokens, &impl->long_tokens}) AddNodes(*impl, *part);
   return std::shared_ptr<const TokenTrie>(new TokenTrie(std::move(impl)));
 }
 
@@ -82,8 +86,11 @@ int32_t TokenTrie::vocab_size() const { return impl_->vocab(); }
 size_t TokenTrie::mask_words() const { return (static_cast<size_t>(vocab_size()) + 31) / 32; }
 
 size_t TokenTrie::memory_bytes() const {
-  return impl_->nodes.capacity() * sizeof(Impl::Node) + impl_->tokens.capacity() * 4 +
-         impl_->bytes.capacity() + impl_->offset.capacity() * 4;
+  size_t bytes = impl_->bytes.capacity() + impl_->offset.capacity() * 4;
+  for (const Impl::Part* part : {&impl_->short_tokens, &impl_->long_tokens}) {
+    bytes += part->nodes.capacity() * sizeof(Impl::Node) + part->tokens.capacity() * 4;
+  }
+  return bytes;
 }
 
 }  // namespace flashmoe

@@ -38,6 +38,15 @@ Status CheckTools(const std::vector<ToolSpec>& tools, const GrammarLimits& limit
   return {};
 }
 
+// Arguments are an object, whether the schema says so or not.
+Schema ObjectSchema(const Schema& parameters) {
+  Schema schema = parameters;
+  if (parameters.is_null()) schema = {{"properties", Schema::object()}};
+  if (parameters == true) schema = Schema::object();
+  if (schema.is_object() && !schema.contains("type")) schema["type"] = "object";
+  return schema;
+}
+
 class ToolCallCompiler {
  public:
   ToolCallCompiler(const std::vector<ToolSpec>& tools, const ToolCallOptions& options)
@@ -45,9 +54,7 @@ class ToolCallCompiler {
         builder_(options.grammar.limits),
         text_(builder_, options.grammar.space) {
     for (const ToolSpec& tool : tools) {
-      parameters_.push_back(tool.parameters.is_null()
-                                ? Schema{{"type", "object"}, {"properties", Schema::object()}}
-                                : tool.parameters);
+      parameters_.push_back(ObjectSchema(tool.parameters));
       names_.push_back(tool.name);
     }
   }

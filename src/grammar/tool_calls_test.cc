@@ -129,6 +129,16 @@ TEST(ToolCalls, ParametersThatNobodyDescribedAreFree) {
   EXPECT_FALSE(Accepts(no_parameters, Xml("f", Parameter("a", "1"))));
 }
 
+TEST(ToolCalls, ArgumentsAreAnObject) {
+  for (const char* parameters : {"{}", "true", R"({"properties":{"x":{"type":"integer"}}})"}) {
+    const auto g = Compile({.form = ToolCallForm::kQwen3Json, .required = true},
+                           {{.name = "f", .parameters = ParseJson(parameters)}});
+    const std::string call = "<tool_call>\n{\"name\": \"f\", \"arguments\": ";
+    EXPECT_TRUE(Accepts(g, call + "{\"x\": 1}}\n</tool_call>")) << parameters;
+    EXPECT_FALSE(AcceptsPrefix(g, call + "1")) << parameters;
+  }
+}
+
 TEST(ToolCalls, ErrorsNameToolAndKeyword) {
   const auto error = [](std::vector<ToolSpec> tools) {
     const auto grammar = CompileToolCalls(tools);

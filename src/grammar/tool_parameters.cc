@@ -48,7 +48,7 @@ Result<NodeId> ToolParameters::Append(Nfa& nfa, NodeId from, const Schema& schem
     if (parameter.name.empty() || parameter.name.find_first_of("<>\n\r") != std::string::npos) {
       return Fail(ErrorCode::kUnsupported,
                   fmt::format("{} cannot be the name of a parameter", QuoteText(parameter.name)),
-                  parameter.pointer);
+                  compiler_.Where(parameter.pointer));
     }
     const NodeId begin = nfa.Literal(from, "<parameter=" + parameter.name + ">\n");
     FM_ASSIGN_OR_RETURN(const NodeId end,
@@ -95,7 +95,7 @@ Result<NodeId> ToolParameters::AppendStrings(Nfa& nfa, NodeId from, const Schema
   }
   std::optional<Machine> readable = Intersect(machine, WithoutPartMachine(kClose), limits.states);
   if (!readable) {
-    return Fail(ErrorCode::kUnsupported, "the string is too complicated", pointer);
+    return Fail(ErrorCode::kUnsupported, "the string is too complicated", compiler_.Where(pointer));
   }
   const RuleId rule = context_.builder.Reserve();
   Nfa text = context_.builder.NewNfa();

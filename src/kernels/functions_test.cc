@@ -198,8 +198,9 @@ TEST(FastFunctions, RopeAndStore) {
       table.rope(y.data(), cosines.data(), sines.data(), n);
     });
     x[0] = 1e6f;  // beyond f16
-    for (const KvType type : {KvType::kF32, KvType::kF16}) {
-      const size_t bytes = x.size() * (type == KvType::kF32 ? 4 : 2);
+    for (const KvType type : {KvType::kF32, KvType::kF16, KvType::kQ8}) {
+      if (type == KvType::kQ8 && x.size() % kKvBlock != 0) continue;
+      const auto bytes = static_cast<size_t>(KvBytes(type, std::ssize(x)));
       std::vector<std::byte> expected(bytes);
       const Guarded<std::byte> actual(static_cast<int64_t>(bytes));
       ScalarKernels().store_kv(x.data(), 2 * n, type, expected.data());
@@ -217,11 +218,10 @@ struct AttentionInputs {
   AttentionInputs(Random& random, KvType type, int64_t dim, int64_t tokens, int64_t heads,
                   int64_t length)
       : q(RandomFloats(random, tokens * heads * (dim + 4) - 4)) {
-    const int64_t element = type == KvType::kF32 ? 4 : 2;
     block.kv_type = type;
-    block.stride_bytes = (dim + 8) * element;
+    block.stride_bytes = KvBytes(type, dim) + 16;
     const int64_t positions = length + tokens - 1;
-    const int64_t bytes = (positions - 1) * block.stride_bytes + dim * element;
+    const int64_t bytes = (positions - 1) * block.stride_bytes + KvBytes(type, dim);
     k = Guarded<std::byte>(bytes);
     v = Guarded<std::byte>(bytes);
     for (int64_t p = 0; p < positions; ++p) {
@@ -261,8 +261,9 @@ struct AttentionInputs {
 TEST(FastAttention, MatchesTheScalarTable) {
   Random random(7);
   const struct { int64_t tokens, heads; } kShapes[] = {{1, 1}, {1, 8}, {3, 13}, {16, 8}, {128, 1}};
-  for (const KvType type : {KvType::kF32, KvType::kF16}) {
+  for (const KvType type : {KvType::kF32, KvType::kF16, KvType::kQ8}) {
     for (const int64_t dim : {8, 24, 48, 64, 96, 128, 256}) {
+      if (type == KvType::kQ8 && dim % kKvBlock != 0) continue;
       for (const int64_t length : {1, 2, 31, 32, 33, 67, 200}) {
         for (const auto& [tokens, heads] : kShapes) {
           SCOPED_TRACE(::testing::Message() << "dim " << dim << ", length " << length << ", "

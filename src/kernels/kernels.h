@@ -37,7 +37,17 @@ struct Activations {
 // Tokens first .. first + n of x.
 Activations SliceTokens(const Activations& x, int64_t first, int64_t n);
 
-enum class KvType : uint8_t { kF32, kF16 };
+enum class KvType : uint8_t {
+  kF32,
+  kF16,
+  kQ8,  // blocks of 32: a float scale, then int8, as quantize_q8 has them
+};
+inline constexpr int64_t kKvBlock = 32;
+inline constexpr int64_t kKvBlockBytes = 36;
+// Of n elements. REQUIRES: whole blocks, of kQ8.
+constexpr int64_t KvBytes(KvType type, int64_t n) {
+  return type == KvType::kF32 ? 4 * n : type == KvType::kF16 ? 2 * n : n / kKvBlock * kKvBlockBytes;
+}
 
 // Queries that share the cache of one key/value head: `heads` query heads of each of `tokens`
 // consecutive tokens. Strides of q and out are in floats.
@@ -53,7 +63,7 @@ struct AttentionBlock {
   int64_t tokens = 1;
   int64_t heads = 1;         // tokens * heads <= kAttentionRows
   int64_t length = 0;        // positions that the first token attends to, >= 1; the next one more
-  int64_t head_dim = 0;      // multiple of 8
+  int64_t head_dim = 0;      // multiple of 8; of kKvBlock for kQ8
   float scale = 1.0f;        // 1 / sqrt(head_dim)
   float* scratch = nullptr;  // AttentionScratch(head_dim, length of the last token)
   float* out = nullptr;      // [tokens, heads, head_dim]
@@ -148,6 +158,7 @@ struct KernelTable {
   // Rotates pairs (i, i + half) of x [2 * half ..] by angles whose cosines and sines are given.
   void (*rope)(float* x, const float* cosines, const float* sines, int64_t half);
 
+  // REQUIRES: n a multiple of kKvBlock for kQ8. Any address.
   void (*store_kv)(const float* x, int64_t n, KvType type, std::byte* out);
   void (*attention)(const AttentionBlock& args);
   void (*delta_step)(const DeltaStep& args);

@@ -145,7 +145,7 @@ void PrepareRotary(const LayerContext& c) {
 void RunAttention(const LayerContext& c, const AttentionWeights& w, KvType kv_type) {
   const ModelConfig& m = c.config;
   const Layout at(m);
-  const int64_t kv_bytes = int64_t{m.kv_heads} * m.head_dim * (kv_type == KvType::kF16 ? 2 : 4);
+  const int64_t kv_bytes = KvBytes(kv_type, int64_t{m.kv_heads} * m.head_dim);
   float* projected = c.work.projected.data();
 
   const std::array types = {w.q.type, w.k.type, w.v.type};

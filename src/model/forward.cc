@@ -42,7 +42,7 @@ StateShape Model::Shape(const ModelConfig& config, int64_t context, KvType kv_ty
     shape.is_attention.push_back(kind == LayerKind::kAttention);
   }
   shape.context = context;
-  shape.kv_bytes = int64_t{config.kv_heads} * config.head_dim * (kv_type == KvType::kF16 ? 2 : 4);
+  shape.kv_bytes = KvBytes(kv_type, int64_t{config.kv_heads} * config.head_dim);
   shape.delta_floats = int64_t{config.value_heads} * config.value_dim * config.key_dim;
   shape.conv_floats = (kConvTaps - 1) * config.conv_channels();
   return shape;

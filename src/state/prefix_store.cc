@@ -1,17 +1,8 @@
 #include "state/prefix_store.h"
 
 #include <algorithm>
-#include <map>
-#include <tuple>
 
 namespace flashmoe {
-namespace {
-
-// Where prompts may be cut without a change of the results: the block of the delta rule.
-constexpr int64_t kUnit = 64;
-
-}  // namespace
-
 Result<std::unique_ptr<PrefixStore>> PrefixStore::Open(PrefixStoreOptions options) {
   std::unique_ptr<PrefixStore> store(new PrefixStore(std::move(options)));
   const PrefixStoreOptions& o = store->options_;
@@ -61,7 +52,7 @@ void PrefixStore::AddFound(std::vector<CheckpointHeader> found) {
     const auto positions = static_cast<uint64_t>(h.end - h.begin);
     const Node* parent = Find(h.parent);
     const bool fits = h.begin == 0 || (parent != nullptr && parent->end == h.begin);
-    if (!fits || h.begin % kUnit != 0 || h.end % kUnit != 0 || Find(h.key) != nullptr ||
+    if (!fits || h.begin % kPrefixUnit != 0 || h.end % kPrefixUnit != 0 || Find(h.key) != nullptr ||
         h.position_bytes != positions * shape.bytes_per_position() ||
         h.recurrent_bytes != shape.fixed_bytes()) {
       continue;
@@ -97,7 +88,7 @@ int64_t PrefixStore::Restore(std::span<const int32_t> tokens, SequenceState& sta
   HearNews();
   std::vector<Digest> matches;
   PrefixKeys keys(tokens);
-  for (int64_t length = kUnit; length < std::ssize(tokens); length += kUnit) {
+  for (int64_t length = kPrefixUnit; length < std::ssize(tokens); length += kPrefixUnit) {
     const Digest key = keys.At(length);
     const Node* node = Find(key);
     if (node != nullptr && node->resumable && node->end == length) matches.push_back(key);
@@ -163,93 +154,6 @@ void PrefixStore::NoteUse(const Digest& key) {
   const std::vector<Digest> chain = Chain(key);
   Find(key)->used = ++clock_;
   if (folder_ != nullptr) folder_->Touch(chain);
-}
-
-std::vector<PrefixStore::Draft> PrefixStore::Begin(std::span<const int32_t> tokens,
-                                                   std::span<const int64_t> ends) {
-  HearNews();
-  std::vector<Draft> drafts;
-  if (ends.empty()) return drafts;
-  PrefixKeys keys(tokens);
-  std::map<int64_t, Digest> before;  // by end: what a draft may build on
-  auto next = ends.begin();
-  for (int64_t length = kUnit; next != ends.end() && length <= *next; length += kUnit) {
-    const Digest key = keys.At(length);
-    Node* node = Find(key);
-    const bool wanted = length == *next;
-    next += wanted ? 1 : 0;
-    if (node != nullptr && (node->resumable || !wanted)) {
-      if (wanted) NoteUse(key);
-      before[length] = key;
-      continue;
-    }
-    if (!wanted) continue;
-    auto draft = std::make_shared<Checkpoint>();
-    draft->key = key;
-    draft->end = length;
-    if (node != nullptr) {  // can only not be resumed
-      draft->parent = node->parent;
-      draft->begin = node->begin;
-    } else if (!before.empty()) {
-      std::tie(draft->begin, draft->parent) = *before.rbegin();
-    }
-    Node* parent = Find(draft->parent);
-    if (parent != nullptr) ++parent->pins;
-    if (!MakeRoom(BytesOf(draft->begin, length))) {
-      if (parent != nullptr) --parent->pins;
-      continue;
-    }
-    drafted_ += BytesOf(draft->begin, length);
-    draft->recurrent.resize(options_.shape.fixed_bytes());
-    const auto mine = tokens.subspan(static_cast<size_t>(draft->begin),
-                                     static_cast<size_t>(length - draft->begin));
-    draft->tokens.assign(mine.begin(), mine.end());
-    before[length] = key;
-    drafts.push_back({std::move(draft), parent != nullptr});
-  }
-  return drafts;
-}
-
-void PrefixStore::Commit(std::span<Draft> drafts, const SequenceState& state) {
-  for (Draft& draft : drafts) {
-    Checkpoint& c = *draft.checkpoint;
-    const auto positions = static_cast<uint64_t>(c.end - c.begin);
-    c.positions.resize(positions * options_.shape.bytes_per_position());
-    state.CopyPositions(c.begin, c.end, c.positions);
-    const std::shared_ptr<Checkpoint> made = draft.checkpoint;
-    Drop({&draft, 1});
-    if (Keep(made)) ++made_;
-  }
-}
-
-void PrefixStore::Drop(std::span<Draft> drafts) {
-  for (Draft& draft : drafts) {
-    const Checkpoint& c = *draft.checkpoint;
-    drafted_ -= BytesOf(c.begin, c.end);
-    Node* parent = Find(c.parent);
-    if (draft.pins_parent && parent != nullptr) --parent->pins;
-    draft.checkpoint = nullptr;
-  }
-}
-
-// Another sequence may have made the same meanwhile, or what it builds on may be damaged.
-bool PrefixStore::Keep(const std::shared_ptr<Checkpoint>& c) {
-  const Node* parent = Find(c->parent);
-  if (c->begin > 0 && (parent == nullptr || parent->end != c->begin)) return false;
-  Node* node = Find(c->key);
-  if (node == nullptr) {
-    Add(c->key, c->parent, c->begin, c->end);
-    node = Find(c->key);
-  } else if (node->resumable || node->begin != c->begin) {
-    return false;
-  }
-  LetGoOfData(*node);
-  node->resumable = true;
-  node->data = c;
-  node->used = ++clock_;
-  bytes_ += c->bytes();
-  node->being_written = folder_ != nullptr && folder_->Write(c);
-  return true;
 }
 
 bool PrefixStore::MakeRoom(uint64_t bytes) {

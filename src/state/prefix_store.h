@@ -21,6 +21,9 @@
 
 namespace flashmoe {
 
+// Where prompts may be cut without a change of the results: the block of the delta rule.
+inline constexpr int64_t kPrefixUnit = 64;
+
 struct PrefixStoreOptions {
   uint64_t memory_bytes = 0;
   std::string folder;       // empty: none

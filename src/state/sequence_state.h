@@ -41,6 +41,10 @@ class SequenceState {
   // Zeroed, at position 0. Memory is reserved for the whole context and touched as it is used.
   static Result<SequenceState> Create(StateShape shape);
 
+  // For sequences that share memory for fewer positions than they have room for: none takes more
+  // than it uses, give or take a page a layer. REQUIRES: nothing was taken in yet.
+  void TakeOnlyWhatIsUsed() { kv_.UseSmallPages(); }
+
   int64_t position() const { return position_; }
   int64_t context() const { return shape_.context; }
   // After all layers have taken in `tokens` more.

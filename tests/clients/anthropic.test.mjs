@@ -3,14 +3,15 @@ import Anthropic from '@anthropic-ai/sdk';
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 
-import {anthropic, greedy, isPerson, model, personSchema, sum, weather, weatherQuestion, weatherResult} from './server.mjs';
+import {anthropic, boundedWeather, greedy, isPerson, model, personSchema, sum, weather, weatherQuestion,
+  weatherResult} from './server.mjs';
 
 const {messages} = anthropic;
 const hello = {...greedy, max_tokens: 200, messages: [{role: 'user', content: sum}]};
-const {parameters: input_schema, ...described} = weather;
+const toolOf = ({parameters: input_schema, ...described}) => ({...described, input_schema});
 const askWeather = {
   ...hello,
-  tools: [{...described, input_schema}],
+  tools: [toolOf(weather)],
   messages: [{role: 'user', content: weatherQuestion}],
 };
 
@@ -95,7 +96,8 @@ for (const stream of [false, true]) {
 }
 
 test('a call is forced, or forbidden', async () => {
-  const greeting = {...askWeather, messages: [{role: 'user', content: 'Hello!'}]};
+  const greeting = {...hello, tools: [toolOf(boundedWeather)],
+    messages: [{role: 'user', content: 'Hello!'}]};
   for (const tool_choice of [{type: 'any'}, {type: 'tool', name: 'get_weather'}]) {
     const message = await messages.create({...greeting, tool_choice});
     const call = message.content.find((block) => block.type === 'tool_use');

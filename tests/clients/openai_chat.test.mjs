@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import OpenAI from 'openai';
 
-import {isPerson, model, openai, personSchema, plain, sum, weather, weatherQuestion, weatherResult} from './server.mjs';
+import {boundedWeather, isPerson, model, openai, personSchema, plain, sum, weather, weatherQuestion,
+  weatherResult} from './server.mjs';
 
 const chat = openai.chat.completions;
 const hello = [{role: 'user', content: sum}];
@@ -46,16 +47,18 @@ test('a stream says the same', async () => {
 });
 
 test('a conversation is remembered', async () => {
-  const messages = [
-    {role: 'system', content: 'You are a helpful assistant.'},
-    ...hello,
-    {role: 'assistant', content: '17 + 25 = 42'},
-    {role: 'user', content: 'Thank you!'},
-  ];
+  // What is kept lies at multiples of 64 tokens.
+  const content = 'You are a helpful assistant. Keep your answers short. '.repeat(30);
+  const messages = [{role: 'system', content}, ...hello];
   const first = await chat.create({...plain, messages});
   const again = await chat.create({...plain, messages});
   assert.equal(again.choices[0].message.content, first.choices[0].message.content);
-  assert.ok(again.usage.prompt_tokens_details.cached_tokens > 0);
+  messages.push(first.choices[0].message, {role: 'user', content: 'Thank you!'});
+  const next = await chat.create({...plain, messages});
+  for (const {usage} of [again, next]) {
+    assert.ok(usage.prompt_tokens_details.cached_tokens >= 64);
+    assert.ok(usage.prompt_tokens_details.cached_tokens < usage.prompt_tokens);
+  }
 });
 
 test('thinking has a place of its own', async () => {
@@ -119,7 +122,8 @@ test('a call is forced, or forbidden', async () => {
   const greeting = [{role: 'user', content: 'Hello!'}];
   const named = {type: 'function', function: {name: 'get_weather'}};
   for (const tool_choice of ['required', named]) {
-    const {message} = (await chat.create({...askWeather, messages: greeting, tool_choice})).choices[0];
+    const forced = {...plain, tools: [{type: 'function', function: boundedWeather}], tool_choice};
+    const {message} = (await chat.create({...forced, messages: greeting})).choices[0];
     assert.equal(message.tool_calls[0].function.name, 'get_weather');
     assert.equal(typeof JSON.parse(message.tool_calls[0].function.arguments).city, 'string');
   }

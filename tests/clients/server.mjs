@@ -27,6 +27,16 @@ export const weather = {
   },
 };
 
+// The same with an end to the city's name: forced to call where nobody asked for the weather, ember
+// would go on forever.
+export const boundedWeather = {
+  ...weather,
+  parameters: {
+    ...weather.parameters,
+    properties: {city: {...weather.parameters.properties.city, maxLength: 40}},
+  },
+};
+
 // A schema that ember would not follow on its own, and whether a text does.
 export const personSchema = {
   type: 'object',

@@ -91,7 +91,7 @@ TEST(BadModelTest, AForeignArchitectureIsNamedWithWhatIsSupported) {
 
 TEST(BadModelTest, ATensorOfTheWrongShapeIsNamed) {
   const Folder folder;
-  const std::string path = WriteTinyGguf(folder, [](Checkpoint& model) {
+  const std::string path = WriteTinyGguf(folder, [](HubModel& model) {
     StoredTensor& norm = model.tensors.at("model.layers.1.post_attention_layernorm.weight");
     norm.shape[0] /= 2;
     norm.bytes.resize(norm.bytes.size() / 2);

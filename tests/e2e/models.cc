@@ -71,8 +71,8 @@ std::string Budget(uint64_t megabytes) {
 
 std::string Ember() { return BundledModel(); }
 
-std::string WriteTinyGguf(const Folder& folder, const std::function<void(Checkpoint&)>& change) {
-  Checkpoint model = Checkpoint::Load(TinyModel("tiny-random"));
+std::string WriteTinyGguf(const Folder& folder, const std::function<void(HubModel&)>& change) {
+  HubModel model = HubModel::Load(TinyModel("tiny-random"));
   if (change) change(model);
   return WriteGguf(model, folder.File("tiny"));
 }

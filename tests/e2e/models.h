@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "tests/e2e/process.h"
-#include "tests/support/checkpoint.h"
+#include "tests/support/hub_model.h"
 #include "tests/support/sanitized.h"
 
 namespace flashmoe::e2e {
@@ -44,8 +44,7 @@ std::string Ember();
 inline constexpr std::string_view kQuestion = "What does the grep command do?";
 
 // A small random model as one GGUF file of 16 MB; `change` is applied first.
-std::string WriteTinyGguf(const Folder& folder,
-                          const std::function<void(Checkpoint&)>& change = {});
+std::string WriteTinyGguf(const Folder& folder, const std::function<void(HubModel&)>& change = {});
 // A copy of `file` with the value of metadata `key`, a number of 4 bytes, replaced.
 std::string WithNumber(std::string file, std::string_view key, uint32_t value);
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <optional>
 #include <random>
 
 #include "kernels/kernels.h"
@@ -16,6 +17,7 @@ namespace {
 struct Subject {
   const char* name;
   const char* isa;
+  std::optional<KvType> kv = {};
 };
 
 // A sequence on its way through a schedule: a prompt that is cut at multiples of 64, then tokens
@@ -83,6 +85,7 @@ class BatchTest : public testing::TestWithParam<Subject> {
 
 TEST_P(BatchTest, EachSequenceYieldsTheBitsOfItsOwn) {
   EngineOptions options = TestOptions(GetParam().isa);
+  options.kv = GetParam().kv;
   options.sequences = 5;
   options.chunk_max = 256;
   for (const bool streaming : {false, true}) {
@@ -119,13 +122,14 @@ std::vector<Subject> Subjects() {
   for (const KernelTable* table : AvailableKernels()) {
     subjects.push_back({"ember", table->name.data()});
   }
+  subjects.push_back({"ember", "auto", KvType::kQ8});
   return subjects;
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, BatchTest, testing::ValuesIn(Subjects()), [](const auto& subject) {
   std::string name = subject.param.name;
   std::ranges::replace(name, '-', '_');
-  return name + "_" + subject.param.isa;
+  return name + "_" + subject.param.isa + (subject.param.kv ? "_q8" : "");
 });
 
 }  // namespace

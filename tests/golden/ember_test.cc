@@ -77,5 +77,24 @@ TEST_F(EmberTest, CallsTheRightTool) {
             "</function>\n</tool_call>");
 }
 
+TEST_F(EmberTest, KeysAndValuesIn8BitChangeLittle) {
+  const std::vector<int32_t> tokens = engine_->text().Encode(
+      "The grep command searches text for lines that match a pattern. The sort command puts lines "
+      "in order, and the uniq command drops those that repeat. Together they count words: tr, "
+      "sort, "
+      "uniq -c. What is the capital of Mongolia? The capital of Mongolia is Ulaanbaatar.");
+  EngineOptions options = TestOptions("auto");
+  options.kv = KvType::kQ8;
+  const auto engine = Open(BundledModel(), options);
+  ASSERT_NE(engine, nullptr);
+  EXPECT_EQ(engine->plan().kv, "q8");
+  EXPECT_LT(engine->plan().memory.state, engine_->plan().memory.state);
+  const Agreement agreement =
+      Compare(AllLogits(*engine, tokens), AllLogits(*engine_, tokens), 0.2f);
+  EXPECT_LT(agreement.mean_kl(), 2e-3) << agreement.ToString();
+  EXPECT_EQ(agreement.top1(), 1) << agreement.ToString();
+  RecordProperty("agreement", agreement.ToString());
+}
+
 }  // namespace
 }  // namespace flashmoe

@@ -4,7 +4,7 @@
 
 #include "format/test_support.h"
 #include "kernels/kernels.h"
-#include "tests/support/checkpoint.h"
+#include "tests/support/hub_model.h"
 #include "tests/support/quantise.h"
 #include "tests/support/test_model.h"
 #include "tests/support/to_gguf.h"
@@ -22,19 +22,19 @@ class FormatsTest : public testing::Test {
   LogitRows Logits(const std::string& path, const std::string& isa = "scalar") const {
     return AllLogits(path, tokens_, TestOptions(isa));
   }
-  LogitRows Logits(const Checkpoint& model) {
+  LogitRows Logits(const HubModel& model) {
     const std::string folder = NewPath();
     model.Write(folder);
     return Logits(folder);
   }
-  LogitRows Logits(const Checkpoint& model, const GgufOptions& options,
+  LogitRows Logits(const HubModel& model, const GgufOptions& options,
                    const std::string& isa = "scalar") {
     return Logits(WriteGguf(model, NewPath(), options), isa);
   }
   std::string NewPath() { return files_.File(fmt::format("model{}", count_++)); }
 
-  const Checkpoint qwen35_ = Checkpoint::Load(TinyModel("tiny-random"));
-  const Checkpoint qwen3_ = Checkpoint::Load(TinyModel("tiny-random-qwen3moe"));
+  const HubModel qwen35_ = HubModel::Load(TinyModel("tiny-random"));
+  const HubModel qwen3_ = HubModel::Load(TinyModel("tiny-random-qwen3moe"));
   // Long enough for a whole block of the delta net and some tokens more.
   const std::vector<int32_t> tokens_ = SomeTokens(75, 512);
 
@@ -117,7 +117,7 @@ TEST_F(FormatsTest, MlxTypesMayDifferByTensor) {
 }
 
 // The matrices' numbers as a GGUF file of `type` rounds them.
-Checkpoint Rounded(Checkpoint model, DType type) {
+HubModel Rounded(HubModel model, DType type) {
   for (auto& [name, tensor] : model.tensors) {
     if (tensor.shape.size() < 2 || name.ends_with("mlp.gate.weight")) continue;
     const std::vector<std::byte> bytes = Encode(type, tensor.Floats());
@@ -190,7 +190,7 @@ TEST_F(FormatsTest, PublishedConverterGivesTheSameFile) {
     const auto folder = ReferenceModel(name);
     if (!folder) GTEST_SKIP() << kNoReferenceModels;
     EXPECT_SAME_LOGITS(Logits(fmt::format("{}/{}-f32.gguf", *folder, name)),
-                       Logits(Checkpoint::Load(TinyModel(name)), GgufOptions{}));
+                       Logits(HubModel::Load(TinyModel(name)), GgufOptions{}));
   }
 }
 

@@ -11,7 +11,7 @@
 #include "format/test_support.h"
 #include "io/sim_reader.h"
 #include "kernels/kernels.h"
-#include "tests/support/checkpoint.h"
+#include "tests/support/hub_model.h"
 #include "tests/support/least_memory.h"
 #include "tests/support/sanitized.h"
 #include "tests/support/test_model.h"
@@ -124,7 +124,7 @@ class CutFileTest : public testing::TestWithParam<ReaderKind> {
 
 TEST_P(CutFileTest, EndsTheRequestAndNothingElse) {
   const std::string folder = files_.File("model");
-  Checkpoint::Load(TinyModel("tiny-random")).Write(folder);
+  HubModel::Load(TinyModel("tiny-random")).Write(folder);
   const std::string weights = folder + "/model.safetensors";
   const std::string content = ReadFile(weights);
   const auto written = std::filesystem::last_write_time(weights);
@@ -169,7 +169,7 @@ TEST_P(CutFileTest, EndsTheRequestAndNothingElse) {
 // Another model of the same size, written into the file that is in use: never its bytes.
 TEST_P(CutFileTest, AnotherModelInItsPlaceIsAnErrorAndNotAText) {
   const std::string folder = files_.File("model");
-  Checkpoint::Load(TinyModel("tiny-random")).Write(folder);
+  HubModel::Load(TinyModel("tiny-random")).Write(folder);
   const std::string weights = folder + "/model.safetensors";
   std::string content = ReadFile(weights);
 
@@ -189,7 +189,7 @@ TEST_P(CutFileTest, AnotherModelInItsPlaceIsAnErrorAndNotAText) {
 
 TEST_P(CutFileTest, AnotherModelUnderItsNameChangesNothing) {
   const std::string folder = files_.File("model");
-  Checkpoint::Load(TinyModel("tiny-random")).Write(folder);
+  HubModel::Load(TinyModel("tiny-random")).Write(folder);
   const std::string weights = folder + "/model.safetensors";
 
   EngineOptions options = TestOptions();

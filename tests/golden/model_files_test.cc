@@ -5,7 +5,7 @@
 #include "format/test_support.h"
 #include "kernels/kernels.h"
 #include "model/weights.h"
-#include "tests/support/checkpoint.h"
+#include "tests/support/hub_model.h"
 #include "tests/support/test_model.h"
 #include "tests/support/to_gguf.h"
 #include "tests/support/to_mlx.h"
@@ -18,28 +18,28 @@ using testing::HasSubstr;
 
 class ModelFilesTest : public testing::Test {
  protected:
-  std::string Write(const Checkpoint& model) {
+  std::string Write(const HubModel& model) {
     model.Write(files_.File("model"));
     return files_.File("model");
   }
-  std::string Refusal(const Checkpoint& model) {
+  std::string Refusal(const HubModel& model) {
     const auto engine = TryOpen(Write(model), TestOptions());
     EXPECT_FALSE(engine.has_value());
     return engine.has_value() ? "" : engine.error().ToString();
   }
-  Checkpoint Model() const { return Checkpoint::Load(TinyModel("tiny-random")); }
+  HubModel Model() const { return HubModel::Load(TinyModel("tiny-random")); }
 
   TestFolder files_;
 };
 
 TEST_F(ModelFilesTest, MissingTensorsAreNamed) {
-  const Checkpoint whole = Model();
+  const HubModel whole = Model();
   for (const auto& [name, tensor] : whole.tensors) {
     if (name == "model.embed_tokens.weight" || name.starts_with("model.layers.2") ||
         name.starts_with("model.layers.3")) {
       continue;  // as layers 0 and 1
     }
-    Checkpoint model = whole;
+    HubModel model = whole;
     model.tensors.erase(name);
     const std::string refusal = Refusal(model);
     // Without the fused tensor the separate ones are looked for.
@@ -50,7 +50,7 @@ TEST_F(ModelFilesTest, MissingTensorsAreNamed) {
 }
 
 TEST_F(ModelFilesTest, WrongShapesAreNamedWithBothShapes) {
-  Checkpoint model = Model();
+  HubModel model = Model();
   model.tensors["model.layers.1.self_attn.k_proj.weight"].shape = {256, 64};
   EXPECT_THAT(Refusal(model), AllOf(HasSubstr("model.layers.1.self_attn.k_proj.weight"),
                                     HasSubstr("[256, 64]"), HasSubstr("[64, 256]")));
@@ -66,7 +66,7 @@ TEST_F(ModelFilesTest, WrongShapesAreNamedWithBothShapes) {
 }
 
 TEST_F(ModelFilesTest, IntegersWithoutScalesAreRefused) {
-  Checkpoint model = MakeMlx(Model(), {}).mlx;
+  HubModel model = MakeMlx(Model(), {}).mlx;
   model.tensors.erase("language_model.model.layers.0.linear_attn.in_proj_z.scales");
   EXPECT_THAT(Refusal(model), HasSubstr("in_proj_z.weight"));
   model = MakeMlx(Model(), {}).mlx;
@@ -84,14 +84,14 @@ TEST_F(ModelFilesTest, IntegersWithoutScalesAreRefused) {
 }
 
 TEST_F(ModelFilesTest, ExpertsOfALayerMustHaveOneType) {
-  Checkpoint model = SplitExperts(Model());
+  HubModel model = SplitExperts(Model());
   StoredTensor& one = model.tensors["model.layers.2.mlp.experts.7.up_proj.weight"];
   one = StoredTensor::FromFloats(one.shape, one.Floats());
   EXPECT_THAT(Refusal(model), HasSubstr("differ in type"));
 }
 
 TEST_F(ModelFilesTest, LayersMayDifferInType) {
-  Checkpoint model = SplitExperts(Model());
+  HubModel model = SplitExperts(Model());
   for (auto& [name, tensor] : model.tensors) {
     const bool some = name.find("layers.2") != std::string::npos || name.ends_with("z.weight");
     if (some) tensor = StoredTensor::FromFloats(tensor.shape, tensor.Floats());

@@ -28,7 +28,11 @@ class PrefixReuseTest : public testing::TestWithParam<const char*> {
       notices_.push_back(error.ToString());
     };
   }
-  void TearDown() override { fs::remove_all(folder_); }
+  void TearDown() override {
+    scheduler_.reset();
+    engine_.reset();  // has written what it wanted to keep
+    fs::remove_all(folder_);
+  }
 
   std::string path() const {
     return std::string(GetParam()) == "ember" ? BundledModel() : TinyModel(GetParam());
@@ -103,6 +107,24 @@ TEST_P(PrefixReuseTest, ContinuingEqualsAFreshRun) {
   const SchedulerStats stats = scheduler_->stats();
   EXPECT_EQ(stats.reused_tokens, 192u + 320 + 192 + 256);
   EXPECT_EQ(stats.prefixes.used, 4u);
+}
+
+TEST_P(PrefixReuseTest, In8BitToo) {
+  options_.kv = KvType::kQ8;
+  options_.isa = "auto";
+  auto engine = TryOpen(path(), options_);
+  if (!engine.has_value()) {
+    EXPECT_EQ(engine.error().code, ErrorCode::kUnsupported) << engine.error().ToString();
+    EXPECT_THAT(engine.error().ToString(), testing::HasSubstr("8 bit"));
+    return;
+  }
+  Start();
+  for (int turn = 0; turn < 3; ++turn) {
+    const GenerateRequest request = Turn(200, turn, {4, 5, 6});
+    const GenerateResult result = Ask(request);
+    EXPECT_EQ(result.tokens, Alone(request));
+    EXPECT_EQ(result.prompt_tokens_reused > 0, turn > 0);
+  }
 }
 
 TEST_P(PrefixReuseTest, ManyAtOnceStillEqualFreshRuns) {

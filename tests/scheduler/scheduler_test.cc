@@ -249,20 +249,31 @@ TEST_F(SchedulerTest, OthersMayLookIn) {
   EXPECT_EQ(scheduler_->stats().step_tokens, 9u + 3u);
 }
 
-// Positions for one context and a bit, three slots: jobs wait for each other's memory; one whose
-// context alone is too little has a part in it, too.
+// Memory for the positions of one context, three slots: jobs wait for what others let go of, and
+// where all wait, the last one gives way.
 TEST_F(SchedulerTest, JobsShareTheMemoryForPositions) {
   options_.context = 256;
-  Start(path_, 3, {}, options_);
+  Start(path_, 3, {.positions_max = 300}, options_);
   std::vector<Ticket> tickets(6);
   const GenerateRequest request = GreedyRequest(SomeTokens(100, 500), 1000);
   for (Ticket& ticket : tickets) ASSERT_TRUE(ticket.Submit(*scheduler_, request).has_value());
+  int ended = 0;
+  const std::vector<int32_t> want = Alone(request).tokens;
   for (Ticket& ticket : tickets) {
     const auto result = ticket.end.get();
-    ASSERT_TRUE(result.has_value()) << result.error().ToString();
-    EXPECT_EQ(result->tokens.size(), 157u) << "to the end of the context";
-    EXPECT_EQ(result->finish, FinishReason::kLength);
+    EXPECT_TRUE(std::ranges::equal(ticket.tokens, std::span(want).first(ticket.tokens.size())));
+    if (result.has_value()) {
+      ++ended;
+      EXPECT_EQ(result->tokens.size(), 157u) << "to the end of the context";
+      EXPECT_EQ(result->finish, FinishReason::kLength);
+    } else {
+      EXPECT_EQ(result.error().code, ErrorCode::kOutOfMemory);
+      EXPECT_THAT(result.error().ToString(), HasSubstr("positions of all sequences is used up"));
+    }
   }
+  EXPECT_GE(ended, 3);
+  EXPECT_LT(ended, 6) << "two cannot both have 256 of so few";
+  EXPECT_EQ(scheduler_->stats().positions_used, 0);
 }
 
 TEST_F(SchedulerTest, RandomSchedulesWithCancels) {

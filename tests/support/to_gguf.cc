@@ -29,7 +29,7 @@ std::string ReadText(const std::string& path) {
 
 class Converter {
  public:
-  Converter(const Checkpoint& model, const GgufOptions& options)
+  Converter(const HubModel& model, const GgufOptions& options)
       : model_(model), options_(options), g_(model.geometry()) {
     if (!model.tensors.contains("model.layers.0.mlp.experts.gate_up_proj")) {
       model_ = FuseExperts(model_);
@@ -256,7 +256,7 @@ class Converter {
     return out;
   }
 
-  Checkpoint model_, grouped_;
+  HubModel model_, grouped_;
   GgufOptions options_;
   Geometry g_;
   bool recurrent_ = false;
@@ -266,8 +266,7 @@ class Converter {
 
 }  // namespace
 
-std::string WriteGguf(const Checkpoint& model, const std::string& stem,
-                      const GgufOptions& options) {
+std::string WriteGguf(const HubModel& model, const std::string& stem, const GgufOptions& options) {
   Converter converter(model, options);
   const std::vector<Tensor> tensors = converter.Tensors();
   std::string first;

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "tensor/dtype.h"
-#include "tests/support/checkpoint.h"
+#include "tests/support/hub_model.h"
 
 namespace flashmoe {
 
@@ -22,7 +22,7 @@ struct GgufOptions {
 };
 
 // Returns the path of the (first) file, `stem`.gguf or `stem`-00001-of-0000N.gguf.
-std::string WriteGguf(const Checkpoint& model, const std::string& stem,
+std::string WriteGguf(const HubModel& model, const std::string& stem,
                       const GgufOptions& options = {});
 
 }  // namespace flashmoe

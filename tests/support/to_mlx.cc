@@ -13,7 +13,7 @@ bool IsNorm(const std::string& name) {
 
 class MlxConverter {
  public:
-  MlxConverter(const Checkpoint& model, const MlxOptions& options)
+  MlxConverter(const HubModel& model, const MlxOptions& options)
       : options_(options), copy_{model, model} {
     copy_.mlx.tensors.clear();
     copy_.floats.tensors.clear();
@@ -107,7 +107,7 @@ class MlxConverter {
 
 }  // namespace
 
-MlxCopy MakeMlx(const Checkpoint& model, const MlxOptions& options) {
+MlxCopy MakeMlx(const HubModel& model, const MlxOptions& options) {
   return MlxConverter(model, options).Take();
 }
 

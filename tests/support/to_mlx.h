@@ -4,7 +4,7 @@
 #include <functional>
 #include <string>
 
-#include "tests/support/checkpoint.h"
+#include "tests/support/hub_model.h"
 
 namespace flashmoe {
 
@@ -15,11 +15,11 @@ struct MlxOptions {
 };
 
 struct MlxCopy {
-  Checkpoint mlx;
-  Checkpoint floats;  // Hugging Face layout, F32, exactly what `mlx` stands for
+  HubModel mlx;
+  HubModel floats;  // Hugging Face layout, F32, exactly what `mlx` stands for
 };
 
 // REQUIRES: experts fused, as qwen3_5_moe_text has them.
-MlxCopy MakeMlx(const Checkpoint& model, const MlxOptions& options);
+MlxCopy MakeMlx(const HubModel& model, const MlxOptions& options);
 
 }  // namespace flashmoe

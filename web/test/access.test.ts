@@ -162,8 +162,8 @@ describe('by keyboard', () => {
 
   it('Escape stops, Ctrl+Shift+O starts anew', async () => {
     const page = await stage.open();
-    if (stage.mock) stage.mock.state.paceMs = 15;
-    await send(page, 'a long answer');
+    await stage.slow(page);
+    await send(page, 'Tell a long story');
     await page.getByRole('button', { name: 'Stop' }).waitFor();
     await page.keyboard.press('Escape');
     await answered(page);

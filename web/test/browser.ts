@@ -75,6 +75,25 @@ export class Stage {
     return page;
   }
 
+  /**
+   * Answers come slowly from now on: from the mock, or over a line that is throttled. The result
+   * ends that.
+   */
+  async slow(page: Page): Promise<() => Promise<void>> {
+    const { mock } = this;
+    if (mock) {
+      mock.state.paceMs = 15;
+      return async () => void (mock.state.paceMs = 4);
+    }
+    const session = await page.context().newCDPSession(page);
+    const throttle = async (downloadThroughput: number) => {
+      const conditions = { offline: false, latency: 0, downloadThroughput, uploadThroughput: -1 };
+      await session.send('Network.emulateNetworkConditions', conditions);
+    };
+    await throttle(1500); // bytes a second: about 17 tokens
+    return () => throttle(-1);
+  }
+
   async clear(): Promise<void> {
     for (const page of this.pages.splice(0)) await page.context().close();
     const { found } = this.complaints;

@@ -7,7 +7,7 @@ const stage = useStage();
 describe('a chat', () => {
   it('sends a message and streams the answer', async () => {
     const page = await stage.open();
-    if (stage.mock) stage.mock.state.paceMs = 15;
+    await stage.slow(page);
     // How long the answer was, each time that it was drawn.
     await page.evaluate(() => {
       const seen: number[] = [];
@@ -29,9 +29,9 @@ describe('a chat', () => {
 
   it('stops, and keeps what was written', async () => {
     const page = await stage.open();
-    if (stage.mock) stage.mock.state.paceMs = 15;
+    await stage.slow(page);
     const cancelled = stage.mock?.state.cancelled ?? 0;
-    await send(page, 'a long answer, please');
+    await send(page, 'Tell a long story');
     await expect
       .poll(async () => (await answers(page).last().innerText()).length, { timeout: 20_000 })
       .toBeGreaterThan(20);
@@ -46,14 +46,15 @@ describe('a chat', () => {
 
   it('keeps the conversation over a reload, even in the middle of an answer', async () => {
     const page = await stage.open();
-    if (stage.mock) stage.mock.state.paceMs = 30;
-    await send(page, 'a long answer to keep');
+    const hurry = await stage.slow(page);
+    await send(page, 'Tell a long story');
     await expect
       .poll(async () => (await answers(page).last().innerText()).length, { timeout: 20_000 })
       .toBeGreaterThan(100);
     await page.waitForTimeout(1200); // it is saved once a second
+    await hurry();
     await page.reload();
-    expect(await questions(page).innerText()).toContain('a long answer to keep');
+    expect(await questions(page).innerText()).toContain('Tell a long story');
     await expect.poll(() => answers(page).last().innerText()).toContain('Stopped here.');
     expect((await answers(page).last().innerText()).length).toBeGreaterThan(100);
   });

@@ -19,11 +19,11 @@ describe('the engine panel', () => {
     await speed.waitFor();
     await expect.poll(() => page.locator('#engine figure canvas').count()).toBe(1);
     const before = await picture(page);
-    await send(page, 'a long answer about experts');
+    await send(page, 'Tell a long story');
     const speeds = new Set<string>();
     await expect
       .poll(async () => speeds.add(await speed.innerText()).size, { interval: 50, timeout: 20_000 })
-      .toBeGreaterThan(2);
+      .toBeGreaterThan(1);
     await expect.poll(() => picture(page), { timeout: 10_000 }).not.toBe(before);
     expect(await page.locator('#engine').innerText()).toMatch(/[\d,]+ in memory/);
     expect(await page.locator('#engine').innerText()).toMatch(/Memory[\s\S]*(GiB|MiB)/);

@@ -38,6 +38,9 @@ static inline void StorePart(float* p, Vec a, int64_t n) {
 static inline Vec LoadF16(const void* p) {
   return {_mm256_cvtph_ps(_mm_loadu_si128(static_cast<const __m128i*>(p)))};
 }
+static inline Vec LoadI8(const void* p) {
+  return {_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadu_si64(p)))};
+}
 static inline Vec LoadBF16(const void* p) {
   const __m128i h = _mm_loadu_si128(static_cast<const __m128i*>(p));
   return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16))};

@@ -1,6 +1,7 @@
 #include "kernels/avx512/vector.h"
 #include "kernels/simd/elementwise.h"
 #include "kernels/simd/functions.h"
+#include "kernels/simd/store_kv.h"
 
 namespace flashmoe::avx512 {
 

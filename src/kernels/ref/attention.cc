@@ -10,13 +10,21 @@ namespace {
 // Head dimensions are taken this many at a time, so that buffers have a fixed size.
 constexpr int64_t kTile = 64;
 
-int64_t ElementBytes(KvType type) { return type == KvType::kF32 ? 4 : 2; }
-
-// Elements [begin, begin + n) of a cached vector.
+// Elements [begin, begin + n) of a cached vector; whole blocks.
 void LoadKv(const std::byte* vector, KvType type, int64_t begin, int64_t n, float* out) {
-  const std::byte* data = vector + begin * ElementBytes(type);
+  const std::byte* data = vector + KvBytes(type, begin);
   if (type == KvType::kF32) {
     std::memcpy(out, data, static_cast<size_t>(n) * sizeof(float));
+    return;
+  }
+  if (type == KvType::kQ8) {
+    for (int64_t i = 0; i < n; ++i) {
+      const std::byte* block = data + i / kKvBlock * kKvBlockBytes;
+      float scale;
+      std::memcpy(&scale, block, sizeof(scale));
+      const auto q = static_cast<int8_t>(block[sizeof(scale) + static_cast<size_t>(i % kKvBlock)]);
+      out[i] = scale * static_cast<float>(q);
+    }
     return;
   }
   for (int64_t i = 0; i < n; ++i) {
@@ -84,6 +92,18 @@ void Rope(float* x, const float* cosines, const float* sines, int64_t half) {
 void StoreKv(const float* x, int64_t n, KvType type, std::byte* out) {
   if (type == KvType::kF32) {
     std::memcpy(out, x, static_cast<size_t>(n) * sizeof(float));
+    return;
+  }
+  if (type == KvType::kQ8) {
+    for (int64_t i = 0; i < n; i += kKvBlock) {
+      int8_t q[kKvBlock];
+      float scale;
+      int16_t sums[2];
+      QuantizeQ8(x + i, 1, kKvBlock, q, &scale, sums);
+      std::byte* block = out + KvBytes(type, i);
+      std::memcpy(block, &scale, sizeof(scale));
+      std::memcpy(block + sizeof(scale), q, sizeof(q));
+    }
     return;
   }
   for (int64_t i = 0; i < n; ++i) {

@@ -28,6 +28,17 @@ struct CacheF16 {
   }
 };
 
+struct CacheQ8 {
+  static Vec At(const std::byte* p, int64_t i) {
+    const std::byte* block = p + i / kKvBlock * kKvBlockBytes;
+    float scale;
+    __builtin_memcpy(&scale, block, sizeof(scale));
+    return Set(scale) * LoadI8(block + sizeof(scale) + i % kKvBlock);
+  }
+  // Vectors are complete: entries are whole blocks.
+  static Vec RestAt(const std::byte*, int64_t, int64_t) { return Zero(); }
+};
+
 // A tile of products is kRows rows by two vectors.
 constexpr int kTileLanes = 2 * kLanes;
 static_assert(kAttentionPositions % kTileLanes == 0);
@@ -210,8 +221,10 @@ static void Attention(const AttentionBlock& a) {
   for (; at.begin < length; at.begin += kAttentionPositions) {
     const int64_t left = length - at.begin;
     const int64_t count = left < kAttentionPositions ? left : kAttentionPositions;
-    a.kv_type == KvType::kF16 ? LoadPositions<CacheF16>(a, count, at)
-                              : LoadPositions<CacheF32>(a, count, at);
+    const auto load = a.kv_type == KvType::kF16  ? LoadPositions<CacheF16>
+                      : a.kv_type == KvType::kQ8 ? LoadPositions<CacheQ8>
+                                                 : LoadPositions<CacheF32>;
+    load(a, count, at);
     // Tokens that see none of these positions have ended before.
     const int64_t blind = at.begin - a.length + 1;
     for (int64_t t = blind > 0 ? blind : 0; t < a.tokens; ++t) {

@@ -108,18 +108,4 @@ static inline void Rope(float* x, const float* cosines, const float* sines, int6
   });
 }
 
-static inline void StoreKv(const float* x, int64_t n, KvType type, std::byte* out) {
-  if (type == KvType::kF32) {
-    __builtin_memcpy(out, x, static_cast<size_t>(n) * sizeof(float));
-    return;
-  }
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) StoreF16(out + 2 * i, Load(x + i));
-  if (i < n) {
-    uint16_t rest[kLanes];
-    StoreF16(rest, LoadPart(x + i, n - i));
-    __builtin_memcpy(out + 2 * i, rest, static_cast<size_t>(n - i) * sizeof(uint16_t));
-  }
-}
-
 }  // namespace flashmoe::FM_ISA

@@ -1,4 +1,4 @@
-#include "tests/support/checkpoint.h"
+#include "tests/support/hub_model.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -19,8 +19,8 @@ void WriteJson(const Json& json, const std::string& path) { std::ofstream(path) 
 
 }  // namespace
 
-Checkpoint Checkpoint::Load(const std::string& folder) {
-  Checkpoint model;
+HubModel HubModel::Load(const std::string& folder) {
+  HubModel model;
   model.folder = folder;
   std::ifstream config(folder + "/config.json");
   EXPECT_TRUE(config.good()) << folder;
@@ -29,7 +29,7 @@ Checkpoint Checkpoint::Load(const std::string& folder) {
   return model;
 }
 
-void Checkpoint::Write(const std::string& to, int shards) const {
+void HubModel::Write(const std::string& to, int shards) const {
   namespace fs = std::filesystem;
   fs::create_directories(to);
   for (const char* name : {"tokenizer.json", "tokenizer_config.json", "generation_config.json",
@@ -57,7 +57,7 @@ void Checkpoint::Write(const std::string& to, int shards) const {
   if (shards > 1) WriteJson(index, to + "/model.safetensors.index.json");
 }
 
-Geometry Checkpoint::geometry() const {
+Geometry HubModel::geometry() const {
   const auto get = [&](const char* key) { return config.value(key, int64_t{0}); };
   Geometry g;
   g.layers = get("num_hidden_layers");
@@ -71,7 +71,7 @@ Geometry Checkpoint::geometry() const {
   return g;
 }
 
-StoredTensor Checkpoint::Take(const std::string& name) {
+StoredTensor HubModel::Take(const std::string& name) {
   const auto it = tensors.find(name);
   if (it == tensors.end()) {
     ADD_FAILURE() << name << " is missing in " << folder;
@@ -82,7 +82,7 @@ StoredTensor Checkpoint::Take(const std::string& name) {
   return tensor;
 }
 
-std::vector<float> Checkpoint::Floats(const std::string& name) const {
+std::vector<float> HubModel::Floats(const std::string& name) const {
   const auto it = tensors.find(name);
   if (it != tensors.end()) return it->second.Floats();
   ADD_FAILURE() << name << " is missing in " << folder;
@@ -107,7 +107,7 @@ StoredTensor ConcatRows(const std::vector<StoredTensor>& parts) {
   return out;
 }
 
-Checkpoint SplitExperts(Checkpoint model) {
+HubModel SplitExperts(HubModel model) {
   const Geometry g = model.geometry();
   const int64_t width = g.expert_width;
   for (int64_t layer = 0; layer < g.layers; ++layer) {
@@ -124,7 +124,7 @@ Checkpoint SplitExperts(Checkpoint model) {
   return model;
 }
 
-Checkpoint FuseExperts(Checkpoint model) {
+HubModel FuseExperts(HubModel model) {
   const Geometry g = model.geometry();
   for (int64_t layer = 0; layer < g.layers; ++layer) {
     const std::string p = LayerPrefix(layer) + "mlp.experts.";
@@ -145,7 +145,7 @@ Checkpoint FuseExperts(Checkpoint model) {
   return model;
 }
 
-Checkpoint AsQwen3Next(Checkpoint model) {
+HubModel AsQwen3Next(HubModel model) {
   model = SplitExperts(std::move(model));
   const Geometry g = model.geometry();
   const int64_t keys = g.key_heads * g.key_dim;
@@ -181,7 +181,7 @@ Checkpoint AsQwen3Next(Checkpoint model) {
   return model;
 }
 
-Checkpoint Nest(Checkpoint model) {
+HubModel Nest(HubModel model) {
   Json outer = {{"model_type", "qwen3_5_moe"}, {"vision_config", Json{{"depth", 27}}}};
   outer["text_config"] = model.config;
   TensorMap renamed;
@@ -196,7 +196,7 @@ Checkpoint Nest(Checkpoint model) {
   return model;
 }
 
-Checkpoint AddPredictionBlock(Checkpoint model) {
+HubModel AddPredictionBlock(HubModel model) {
   const Geometry g = model.geometry();
   const std::vector<float> loud(static_cast<size_t>(2 * g.hidden * g.hidden), 1e4f);
   const auto add = [&](const std::string& name, std::vector<int64_t> shape) {
@@ -215,7 +215,7 @@ Checkpoint AddPredictionBlock(Checkpoint model) {
   return model;
 }
 
-Checkpoint WithFloats(Checkpoint model) {
+HubModel WithFloats(HubModel model) {
   for (auto& [name, tensor] : model.tensors) {
     tensor = StoredTensor::FromFloats(tensor.shape, tensor.Floats());
   }

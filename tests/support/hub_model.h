@@ -17,12 +17,12 @@ struct Geometry {
   int64_t ratio() const { return value_heads / key_heads; }
 };
 
-struct Checkpoint {
+struct HubModel {
   nlohmann::ordered_json config;
   TensorMap tensors;
   std::string folder;  // that tokenizer and template files are copied from
 
-  static Checkpoint Load(const std::string& folder);
+  static HubModel Load(const std::string& folder);
   // With tokenizer files. `shards` > 1: with an index.
   void Write(const std::string& to, int shards = 1) const;
 
@@ -39,16 +39,16 @@ StoredTensor SliceRows(const StoredTensor& matrix, int64_t first, int64_t rows);
 StoredTensor ConcatRows(const std::vector<StoredTensor>& parts);
 
 // experts.gate_up_proj [E, 2I, H] and experts.down_proj to experts.0.gate_proj.weight and so on.
-Checkpoint SplitExperts(Checkpoint model);
+HubModel SplitExperts(HubModel model);
 // The other way.
-Checkpoint FuseExperts(Checkpoint model);
+HubModel FuseExperts(HubModel model);
 // qwen3_5_moe_text as qwen3_next: in_proj_qkvz and in_proj_ba, grouped by key head; experts split.
-Checkpoint AsQwen3Next(Checkpoint model);
+HubModel AsQwen3Next(HubModel model);
 // Text fields under text_config, tensors under model.language_model, as multimodal models have it.
-Checkpoint Nest(Checkpoint model);
+HubModel Nest(HubModel model);
 // Adds an mtp block with numbers that would spoil everything.
-Checkpoint AddPredictionBlock(Checkpoint model);
+HubModel AddPredictionBlock(HubModel model);
 // Every tensor in F32.
-Checkpoint WithFloats(Checkpoint model);
+HubModel WithFloats(HubModel model);
 
 }  // namespace flashmoe
