@@ -3,7 +3,6 @@
 #include <utility>
 #include <vector>
 
-#include "api/api_error.h"
 #include "api/openai_json.h"
 #include "api/sse.h"
 
@@ -54,19 +53,11 @@ class OpenAiChatWriter : public AnswerWriter {
   }
 
   std::string End(const AnswerEnd& end) override {
-    std::string out = Chunk(Json::object(), FinishReasonText(end.reason, has_calls_));
-    if (options_.stream_usage) {
-      Json json = Head("chat.completion.chunk");
-      json["choices"] = Json::array();
-      json["usage"] = UsageJson(end.usage);
-      out += SseData(json);
-    }
-    return out + "data: [DONE]\n\n";
+    const std::string out = Chunk(Json::object(), FinishReasonText(end.reason, has_calls_));
+    return out + StreamEnd(Head("chat.completion.chunk"), options_.stream_usage, end.usage);
   }
 
-  std::string Fail(const Error& error) override {
-    return "data: " + ErrorBody(ApiStyle::kOpenAi, HttpStatus(error.code), error) + "\n\n";
-  }
+  std::string Fail(const Error& error) override { return StreamError(error); }
 
  private:
   Json Head(const char* object) const {

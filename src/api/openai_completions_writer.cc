@@ -3,7 +3,6 @@
 #include <utility>
 #include <vector>
 
-#include "api/api_error.h"
 #include "api/openai_json.h"
 #include "api/sse.h"
 #include "text/utf8.h"
@@ -38,19 +37,11 @@ class OpenAiCompletionWriter : public AnswerWriter {
   }
 
   std::string End(const AnswerEnd& end) override {
-    std::string out = Chunk("", FinishReasonText(end.reason, false));
-    if (options_.stream_usage) {
-      Json json = Head();
-      json["choices"] = Json::array();
-      json["usage"] = UsageJson(end.usage);
-      out += SseData(json);
-    }
-    return out + "data: [DONE]\n\n";
+    const std::string out = Chunk("", FinishReasonText(end.reason, false));
+    return out + StreamEnd(Head(), options_.stream_usage, end.usage);
   }
 
-  std::string Fail(const Error& error) override {
-    return "data: " + ErrorBody(ApiStyle::kOpenAi, HttpStatus(error.code), error) + "\n\n";
-  }
+  std::string Fail(const Error& error) override { return StreamError(error); }
 
  private:
   Json Head() const {

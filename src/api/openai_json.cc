@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "api/api_error.h"
+#include "api/sse.h"
+
 namespace flashmoe {
 namespace {
 
@@ -37,6 +40,20 @@ Json UsageJson(const AnswerUsage& usage) {
           {"total_tokens", usage.prompt_tokens + usage.completion_tokens},
           {"prompt_tokens_details", {{"cached_tokens", usage.cached_tokens}}},
           {"completion_tokens_details", {{"reasoning_tokens", usage.reasoning_tokens}}}};
+}
+
+std::string StreamEnd(Json chunk, bool with_usage, const AnswerUsage& usage) {
+  std::string out;
+  if (with_usage) {
+    chunk["choices"] = Json::array();
+    chunk["usage"] = UsageJson(usage);
+    out = SseData(chunk);
+  }
+  return out + "data: [DONE]\n\n";
+}
+
+std::string StreamError(const Error& error) {
+  return "data: " + ErrorBody(ApiStyle::kOpenAi, HttpStatus(error.code), error) + "\n\n";
 }
 
 std::string FinishReasonText(AnswerEnd::Reason reason, bool has_calls) {

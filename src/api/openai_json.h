@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 
+#include "base/status.h"
 #include "chat/answer.h"
 
 namespace flashmoe {
@@ -17,6 +18,10 @@ nlohmann::ordered_json LogprobsJson(std::span<const ChosenToken> tokens);
 
 // prompt_tokens, completion_tokens, total_tokens and their details.
 nlohmann::ordered_json UsageJson(const AnswerUsage& usage);
+
+// The last events of a stream: the usage in `chunk`, a chunk's head, if it is wanted; and an error.
+std::string StreamEnd(nlohmann::ordered_json chunk, bool with_usage, const AnswerUsage& usage);
+std::string StreamError(const Error& error);
 
 // "stop", "length", "tool_calls".
 std::string FinishReasonText(AnswerEnd::Reason reason, bool has_calls);

@@ -63,7 +63,7 @@ bool JsonCallReader::Take(char c) {
       at_ = At::kInKey;
       return true;
     case At::kInKey:
-      TakeString(c);
+      TakeString(c, value_);
       if (in_string_) return true;
       key_ = Unquote(value_);
       at_ = At::kColon;
@@ -99,7 +99,7 @@ bool JsonCallReader::Take(char c) {
       value_ += c;
       return true;
     case At::kInString:
-      TakeString(c);
+      TakeString(c, value_);
       if (!in_string_) EndValue();
       return true;
     case At::kInNested:
@@ -118,9 +118,9 @@ bool JsonCallReader::Take(char c) {
   return false;
 }
 
-void JsonCallReader::TakeString(char c) {
+void JsonCallReader::TakeString(char c, std::string& out) {
   in_string_ = true;
-  AppendInString(c, value_);
+  AppendInString(c, out);
   if (escaped_) {
     escaped_ = false;
   } else if (c == '\\') {
@@ -132,17 +132,7 @@ void JsonCallReader::TakeString(char c) {
 
 void JsonCallReader::TakeNested(char c) {
   std::string& out = streams_ ? arguments_ : value_;
-  if (in_string_) {
-    AppendInString(c, out);
-    if (escaped_) {
-      escaped_ = false;
-    } else if (c == '\\') {
-      escaped_ = true;
-    } else if (c == '"') {
-      in_string_ = false;
-    }
-    return;
-  }
+  if (in_string_) return TakeString(c, out);
   out += c;
   if (c == '"') in_string_ = true;
   if (c == '{' || c == '[') ++depth_;

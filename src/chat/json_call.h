@@ -31,8 +31,8 @@ class JsonCallReader {
  private:
   enum class At { kStart, kKey, kInKey, kColon, kValue, kInString, kInScalar, kInNested, kComma };
 
-  bool Take(char c);        // false: the byte does not belong here
-  void TakeString(char c);  // a byte of a string after its opening quote, in value_
+  bool Take(char c);                          // false: the byte does not belong here
+  void TakeString(char c, std::string& out);  // a byte of a string after its opening quote
   void TakeNested(char c);
   void EndValue();
   void EndObject();

@@ -97,7 +97,7 @@ TEST(PassCostTest, StartsSmallAndCopesWithEqualSteps) {
   EXPECT_GE(cost.Affordable(0.5), 64);
   for (int i = 0; i < 50; ++i) cost.Note(128, 1);
   EXPECT_EQ(cost.Affordable(0.5), 64);
-  EXPECT_EQ(cost.Affordable(1e9), 1000000) << "a bound for everything";
+  EXPECT_EQ(cost.Affordable(1e9), 1'000'000) << "a bound for everything";
   EXPECT_EQ(cost.Affordable(0), 64);
 }
 

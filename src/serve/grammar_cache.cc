@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "chat/ordered_json.h"
+
 namespace flashmoe {
 namespace {
 
@@ -40,10 +42,6 @@ ThinkingBlock ThinkingOf(const ChatRequest& request, bool starts_in_thinking) {
   return request.thinking == false ? ThinkingBlock::kNone : ThinkingBlock::kOptional;
 }
 
-std::string Dump(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
 }  // namespace
 
 Result<GrammarPtr> GrammarCache::Find(const std::string& key,
@@ -73,7 +71,7 @@ Result<GrammarPtr> GrammarCache::ForChat(const ChatRequest& request, ToolCallFor
     if (schema.is_null()) return GrammarPtr();
     options.lenient = !request.options.format.strict;
     const Json key = {schema, int(options.thinking), options.lenient};
-    return Find(Dump(key), [&] { return CompileJsonSchema(schema, options); });
+    return Find(DumpJson(key), [&] { return CompileJsonSchema(schema, options); });
   }
   ToolCallOptions calls;
   calls.form = form;
@@ -87,7 +85,7 @@ Result<GrammarPtr> GrammarCache::ForChat(const ChatRequest& request, ToolCallFor
   Json key = {schema,    int(options.thinking), options.lenient,
               int(form), calls.required,        calls.parallel};
   for (const ToolSpec& spec : specs) key.push_back({spec.name, spec.parameters});
-  return Find(Dump(key), [&] { return CompileToolCalls(specs, calls); });
+  return Find(DumpJson(key), [&] { return CompileToolCalls(specs, calls); });
 }
 
 Result<GrammarPtr> GrammarCache::ForFormat(const ResponseFormat& format) {
@@ -96,7 +94,7 @@ Result<GrammarPtr> GrammarCache::ForFormat(const ResponseFormat& format) {
   GrammarOptions options;
   options.lenient = !format.strict;
   const Json key = {"text", schema, options.lenient};
-  return Find(Dump(key), [&] { return CompileJsonSchema(schema, options); });
+  return Find(DumpJson(key), [&] { return CompileJsonSchema(schema, options); });
 }
 
 size_t GrammarCache::size() const {

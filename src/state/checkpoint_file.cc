@@ -88,20 +88,25 @@ uint64_t CheckpointHeader::file_bytes() const {
          recurrent_bytes;
 }
 
+CheckpointHeader HeaderOf(const Digest& model, const Checkpoint& c) {
+  return {.model = model,
+          .key = c.key,
+          .parent = c.parent,
+          .begin = c.begin,
+          .end = c.end,
+          .position_bytes = c.positions.size(),
+          .recurrent_bytes = c.recurrent.size(),
+          .content = {}};
+}
+
 std::string CheckpointName(const Digest& model, const Digest& key) {
   return fmt::format("{:016x}-{:016x}{:016x}{}", model.low, key.high, key.low, kCheckpointSuffix);
 }
 
 Status WriteCheckpoint(const std::string& path, const Digest& model, const Checkpoint& c) {
   Stored stored;
-  stored.header = {.model = model,
-                   .key = c.key,
-                   .parent = c.parent,
-                   .begin = c.begin,
-                   .end = c.end,
-                   .position_bytes = c.positions.size(),
-                   .recurrent_bytes = c.recurrent.size(),
-                   .content = DigestOfContent(c)};
+  stored.header = HeaderOf(model, c);
+  stored.header.content = DigestOfContent(c);
   stored.digest = DigestOfStored(stored);
   FM_ASSIGN_OR_RETURN(OutputFile file, OutputFile::Create(path));
   FM_RETURN_IF_ERROR(file.Reserve(stored.header.file_bytes()));

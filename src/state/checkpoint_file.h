@@ -24,6 +24,9 @@ struct CheckpointHeader {
   uint64_t file_bytes() const;
 };
 
+// Without the digest of the content.
+CheckpointHeader HeaderOf(const Digest& model, const Checkpoint& checkpoint);
+
 // The file's name in its folder.
 std::string CheckpointName(const Digest& model, const Digest& key);
 

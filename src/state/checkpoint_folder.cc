@@ -126,15 +126,7 @@ CheckpointFolder::News CheckpointFolder::Poll() {
       news.failed.push_back(c.key);
       continue;
     }
-    const CheckpointHeader header{.model = model_,
-                                  .key = c.key,
-                                  .parent = c.parent,
-                                  .begin = c.begin,
-                                  .end = c.end,
-                                  .position_bytes = c.positions.size(),
-                                  .recurrent_bytes = c.recurrent.size(),
-                                  .content = {}};
-    Add(CheckpointName(model_, c.key), header, NowNs());
+    Add(CheckpointName(model_, c.key), HeaderOf(model_, c), NowNs());
     news.written.push_back(c.key);
   }
   RemoveOldest(news.removed);

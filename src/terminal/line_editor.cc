@@ -88,7 +88,7 @@ std::string LineEditor::ReadBytes(int timeout_ms, bool& woken) {
   pollfd polled[] = {{STDIN_FILENO, POLLIN, 0}, {WakeFd(), POLLIN, 0}};
   const int ready = poll(polled, 2, timeout_ms);
   woken = ready < 0 || polled[1].revents != 0;
-  TakeWakes();
+  if (woken) TakeWakes();
   if (ready <= 0 || polled[0].revents == 0) return {};
   char buffer[4096];
   const ssize_t n = read(STDIN_FILENO, buffer, sizeof buffer);
@@ -119,6 +119,8 @@ EditorInput LineEditor::Read(std::string_view prompt, const std::function<bool()
   view_ = {};
   area_ = LiveArea(sink_, CurrentScreenSize());
   std::optional<EditorInput::End> end;
+  WakeFd();  // from here on no wake is lost; one that came before has left its trace in `stop`
+  if (stop && stop()) end = EditorInput::End::kEnded;
   while (!end) {
     Paint(session, prompt);
     bool ended = false;

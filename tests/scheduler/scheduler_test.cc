@@ -32,6 +32,11 @@ class SchedulerTest : public testing::Test {
     ASSERT_TRUE(created.has_value()) << created.error().ToString();
     scheduler_ = std::move(*created);
   }
+  // After the step that ended the last job: stats are of its end.
+  SchedulerStats SettledStats() {
+    EXPECT_TRUE(scheduler_->Inspect([](Engine&) {}));
+    return scheduler_->stats();
+  }
   GenerateResult Alone(const GenerateRequest& request) {
     auto engine = Open(path_, options_);
     auto session = engine->NewSession();
@@ -72,7 +77,7 @@ TEST_F(SchedulerTest, EachOfManyAnswersEqualsItsOwn) {
       EXPECT_EQ(result->prompt_tokens, std::ssize(requests[i].prompt));
       EXPECT_GT(result->ttft_s, 0);
     }
-    const SchedulerStats stats = scheduler_->stats();
+    const SchedulerStats stats = SettledStats();
     EXPECT_EQ(stats.submitted, 8u);
     EXPECT_EQ(stats.ended_length, 8u);
     EXPECT_EQ(stats.running, 0);
@@ -245,8 +250,8 @@ TEST_F(SchedulerTest, OthersMayLookIn) {
   uint64_t slots = 0;
   EXPECT_TRUE(scheduler_->Inspect([&](Engine& e) { slots = e.model().store().slots(); }));
   EXPECT_GT(slots, 0u);
-  EXPECT_EQ(scheduler_->stats().steps, 4u);
-  EXPECT_EQ(scheduler_->stats().step_tokens, 9u + 3u);
+  EXPECT_EQ(SettledStats().steps, 4u);
+  EXPECT_EQ(SettledStats().step_tokens, 9u + 3u);
 }
 
 // Memory for the positions of one context, three slots: jobs wait for what others let go of, and
@@ -273,7 +278,7 @@ TEST_F(SchedulerTest, JobsShareTheMemoryForPositions) {
   }
   EXPECT_GE(ended, 3);
   EXPECT_LT(ended, 6) << "two cannot both have 256 of so few";
-  EXPECT_EQ(scheduler_->stats().positions_used, 0);
+  EXPECT_EQ(SettledStats().positions_used, 0);
 }
 
 TEST_F(SchedulerTest, RandomSchedulesWithCancels) {
@@ -312,7 +317,7 @@ TEST_F(SchedulerTest, RandomSchedulesWithCancels) {
         EXPECT_EQ(result->tokens.size(), want->tokens.size());
       }
     }
-    const SchedulerStats stats = scheduler_->stats();
+    const SchedulerStats stats = SettledStats();
     EXPECT_EQ(stats.submitted, 25u);
     EXPECT_EQ(stats.ended_length + stats.ended_cancelled, 25u);
     EXPECT_EQ(stats.positions_used, 0);
