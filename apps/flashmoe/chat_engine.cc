@@ -4,12 +4,16 @@
 #include <array>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "chat/output_parser.h"
 #include "chat/render_chat.h"
 #include "engine/generate.h"
 
 namespace flashmoe::cli {
 namespace {
+
+// For messages, the templates they go through, and the code of all this.
+constexpr uint64_t kChatBytes = 3'000'000;
 
 StoreStats Since(const StoreStats& now, const StoreStats& before) {
   StoreStats stats;
@@ -18,16 +22,6 @@ StoreStats Since(const StoreStats& now, const StoreStats& before) {
   stats.bytes_read = now.bytes_read - before.bytes_read;
   stats.read_s = now.read_s - before.read_s;
   return stats;
-}
-
-// Whether a whole conversation can be kept.
-bool HasRoomForCheckpoints(Engine& engine) {
-  return engine.prefixes() != nullptr &&
-         engine.plan().memory.checkpoints >= engine.plan().memory.state;
-}
-
-bool Begins(const std::vector<int32_t>& prompt, const std::vector<int32_t>& tokens) {
-  return tokens.size() < prompt.size() && std::equal(tokens.begin(), tokens.end(), prompt.begin());
 }
 
 }  // namespace
@@ -48,6 +42,8 @@ Result<std::unique_ptr<ChatEngine>> ChatEngine::Load(std::unique_ptr<ModelFile> 
                 "continue texts with flashmoe run --raw");
   }
   options.cancel = &chat->cancel_;
+  options.checkpoints.whole_sequence = true;
+  options.caller_bytes = kChatBytes;
   FM_ASSIGN_OR_RETURN(chat->engine_,
                       Engine::Load(std::move(file), std::move(text), options, chat->progress_));
   FM_ASSIGN_OR_RETURN(Session session, chat->engine_->NewSession());
@@ -73,7 +69,7 @@ Result<int64_t> ChatEngine::Prepare(const ChatRequest& request,
   next.messages.push_back({.role = Role::kAssistant, .text = "Yes."});
   next.messages.push_back({.role = Role::kUser, .text = "And?"});
   const int64_t shared = SharedWith(next, prompt);
-  if (!HasRoomForCheckpoints(*engine_)) return FromSnapshot(prompt, shared);
+  if (!engine_->plan().memory.checkpoints_whole) return FromMark(prompt, shared);
   // Other chats begin with the same system prompt and tools.
   ChatRequest other = request;
   std::erase_if(other.messages, [](const ChatMessage& m) { return m.role != Role::kSystem; });
@@ -82,19 +78,14 @@ Result<int64_t> ChatEngine::Prepare(const ChatRequest& request,
   return session_->Recall(*engine_->prefixes(), prompt, keep);
 }
 
-Result<int64_t> ChatEngine::FromSnapshot(const std::vector<int32_t>& prompt, int64_t shared) {
-  if (session_->Reusable(prompt) == 0) {
-    if (turn_start_ && Begins(prompt, turn_start_->tokens)) {
-      session_->Restore(*turn_start_);
-    } else {
-      session_->Reset();
-      turn_start_.reset();
-    }
-  }
-  const int64_t reused = session_->Reusable(prompt);
-  if (shared > reused && shared < std::ssize(prompt)) {
-    FM_RETURN_IF_ERROR(session_->Sync(std::span(prompt).first(shared), progress_));
-    turn_start_ = session_->Save();
+// Where there is no memory for a whole conversation. As with checkpoints, what is read again begins
+// at a multiple of the unit, so that answers do not depend on the memory.
+Result<int64_t> ChatEngine::FromMark(const std::vector<int32_t>& prompt, int64_t shared) {
+  const int64_t reused = session_->Rewind(prompt);
+  const int64_t mark = shared - shared % kPrefixUnit;
+  if (mark > reused && mark < std::ssize(prompt)) {
+    FM_RETURN_IF_ERROR(session_->Sync(std::span(prompt).first(mark), progress_));
+    session_->Mark();
   }
   return reused;
 }
@@ -152,6 +143,7 @@ Result<Turn> ChatEngine::Answer(const ChatRequest& request, const OnEvent& on_ev
   figures.bytes_read = experts.bytes_read;
   figures.read_s = experts.read_s;
   figures.context_used = static_cast<int64_t>(session_->tokens().size());
+  ReleaseUnusedMemory();  // that prompts were rendered in
   return turn;
 }
 

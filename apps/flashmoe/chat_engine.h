@@ -54,16 +54,13 @@ class ChatEngine {
   // Up to where the prompt is the same as that of another request.
   int64_t SharedWith(const ChatRequest& other, const std::vector<int32_t>& prompt) const;
   Result<int64_t> Prepare(const ChatRequest& request, const std::vector<int32_t>& prompt);
-  Result<int64_t> FromSnapshot(const std::vector<int32_t>& prompt, int64_t shared);
+  Result<int64_t> FromMark(const std::vector<int32_t>& prompt, int64_t shared);
 
   CancelFlag cancel_;  // of a forward pass: the engine looks at it
   std::function<bool()> stop_;
   ProgressFn progress_;
   std::unique_ptr<Engine> engine_;
   std::optional<Session> session_;
-  // Where the plan has no room for checkpoints: the state where the next turn's prompt will part
-  // from this one's.
-  std::optional<Session::Snapshot> turn_start_;
 };
 
 }  // namespace flashmoe::cli

@@ -66,6 +66,7 @@ Status Session::Sync(std::span<const int32_t> tokens, const ProgressFn& progress
 int64_t Session::Recall(PrefixStore& prefixes, std::span<const int32_t> prompt,
                         std::span<const int64_t> keep) {
   if (Reusable(prompt) == 0) {
+    mark_.position = 0;
     const int64_t known = prefixes.Restore(prompt, state_);
     tokens_.assign(prompt.begin(), prompt.begin() + known);
     as_read_ = true;
@@ -88,6 +89,24 @@ std::vector<PrefixStore::Draft> Session::BeginCheckpoints(int64_t end) {
   const std::vector<int64_t> now(keep_.ends.begin(), later);
   keep_.ends.erase(keep_.ends.begin(), later);
   return keep_.prefixes->Begin(keep_.prompt, now);
+}
+
+void Session::Mark() {
+  const std::span<const std::byte> recurrent = state_.recurrent();
+  mark_.position = state_.position();
+  mark_.recurrent.assign(recurrent.begin(), recurrent.end());
+  mark_.as_read = as_read_;
+}
+
+int64_t Session::Rewind(std::span<const int32_t> prompt) {
+  const auto known = std::span(tokens_).first(static_cast<size_t>(mark_.position));
+  if (Reusable(prompt) == 0 && mark_.position > 0 && known.size() < prompt.size() &&
+      std::ranges::equal(known, prompt.first(known.size()))) {
+    state_.Resume(mark_.position, mark_.recurrent);
+    tokens_.resize(known.size());
+    as_read_ = mark_.as_read;
+  }
+  return Reusable(prompt);
 }
 
 Status Session::Append(int32_t token) {
@@ -153,6 +172,7 @@ Status Session::Feed(std::span<const int32_t> tokens, const LogitsFn* on_logits,
 }
 
 void Session::Restore(const Snapshot& snapshot) {
+  mark_.position = 0;
   tokens_ = snapshot.tokens;
   logits_ = snapshot.logits;
   state_.Restore(snapshot.state);
@@ -160,6 +180,7 @@ void Session::Restore(const Snapshot& snapshot) {
 }
 
 void Session::Reset() {
+  mark_.position = 0;
   tokens_.clear();
   state_.Reset();
   as_read_ = true;

@@ -39,6 +39,13 @@ class Session {
   int64_t Recall(PrefixStore& prefixes, std::span<const int32_t> prompt,
                  std::span<const int64_t> keep);
 
+  // Keeps the recurrent state of here, for the Rewind() of a later prompt that begins alike: keys
+  // and values stay where they are. One place at a time, for as long as the timeline only grows.
+  void Mark();
+  // For a caller that will Sync(prompt) next: takes the timeline to the mark, if the prompt goes
+  // on from there and not from what the session holds. Returns how many tokens are known.
+  int64_t Rewind(std::span<const int32_t> prompt);
+
   // Adds one token. As Sync.
   Status Append(int32_t token);
 
@@ -85,6 +92,12 @@ class Session {
   std::vector<float> logits_;
   Keep keep_;
   bool as_read_ = true;  // the state is what reading the tokens at once gives
+  struct Marked {
+    int64_t position = 0;  // 0: none
+    std::vector<std::byte> recurrent;
+    bool as_read = true;
+  };
+  Marked mark_;
 };
 
 }  // namespace flashmoe

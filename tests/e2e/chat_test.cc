@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <fstream>
+#include <regex>
 
 #include "tests/e2e/models.h"
 #include "tests/e2e/process.h"
@@ -15,18 +17,15 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
-// A chat in a folder of its own, which also takes its state.
+// A chat in a folder of its own, which also takes its state. Greedy, unless told otherwise.
 ProcessResult Chat(const Folder& folder, const std::string& input,
                    const std::vector<std::string>& arguments = {}) {
-  std::vector<std::string> all = {"/bin/sh",
-                                  "-c",
-                                  "cd \"$0\" && XDG_STATE_HOME=\"$0\" exec \"$@\"",
-                                  folder.path(),
-                                  FLASHMOE_BINARY,
-                                  "chat",
-                                  "--temp",
-                                  "0"};
+  std::vector<std::string> all = {
+      "/bin/sh",       "-c",  "cd \"$0\" && XDG_STATE_HOME=\"$0\" exec \"$@\"", folder.path(),
+      FLASHMOE_BINARY, "chat"};
   all.insert(all.end(), arguments.begin(), arguments.end());
+  if (std::ranges::find(arguments, "--temp") == arguments.end())
+    all.insert(all.end(), {"--temp", "0"});
   return Process(all, {.input = input}).Finish();
 }
 
@@ -52,14 +51,29 @@ std::vector<int> Known(const std::string& err) {
 const std::string kSystem = std::string(600, 'x');
 constexpr const char* kThreeTurns = "What is the capital of Mongolia?\nWhat is 17 + 25?\nThanks.\n";
 
-// With checkpoints, and where there is no memory for them.
-TEST(ChatTest, ReadsOnlyWhatIsNew) {
+void ExpectBudgetHeld(const ProcessResult& r) {
+  std::smatch match;
+  ASSERT_TRUE(std::regex_search(r.err, match, std::regex("plan: [0-9.]+ MB of ([0-9.]+) MB")));
+  const double budget = (std::stod(match[1]) + 0.05) * 1e6;  // as far as it is printed
+  if (!kSanitized) {
+    EXPECT_LE(static_cast<double>(r.rss_max_bytes), budget) << r.err;
+  }
+}
+
+// With checkpoints, where there is no memory for them, and as it comes.
+TEST(ChatTest, ReadsOnlyWhatIsNewWithinItsMemory) {
   const Folder folder;
-  for (const char* memory : {"200MB", "30MB"}) {
-    for (const char* think : {"off", "on"}) {
-      const ProcessResult r = Chat(
-          folder, kThreeTurns, {"-v", "--think", think, "--system", kSystem, "--memory", memory});
+  for (const char* think : {"off", "on"}) {
+    std::string said;
+    for (const std::vector<std::string>& memory : std::vector<std::vector<std::string>>{
+             {"--memory", Budget(200)}, {"--memory", Budget(34)}, {}}) {
+      std::vector<std::string> arguments = {"-v", "--think", think, "--system", kSystem};
+      arguments.insert(arguments.end(), memory.begin(), memory.end());
+      const ProcessResult r = Chat(folder, kThreeTurns, arguments);
       EXPECT_EQ(r.exit_code, 0) << r.err;
+      ExpectBudgetHeld(r);
+      if (said.empty()) said = r.out;
+      EXPECT_EQ(r.out, said) << "it does not depend on the memory";
       const std::vector<int> known = Known(r.err);
       ASSERT_EQ(known.size(), 3u) << r.err;
       EXPECT_EQ(known[0], 0);
@@ -72,13 +86,13 @@ TEST(ChatTest, ReadsOnlyWhatIsNew) {
 
 TEST(ChatTest, GoesOnWithItsStateAfterARestart) {
   const Folder folder;
-  const std::vector<std::string> arguments = {"-v",    "--system",  kSystem, "--memory",
-                                              "200MB", "--session", "trip"};
+  const std::vector<std::string> arguments = {"-v", "--system", kSystem, "--session", "trip"};
   const ProcessResult first = Chat(folder, kThreeTurns, arguments);
   ASSERT_EQ(Known(first.err).size(), 3u) << first.err;
   const ProcessResult second = Chat(folder, "What is 1 + 1?\n", arguments);
   ASSERT_EQ(Known(second.err).size(), 1u) << second.err;
   EXPECT_GE(Known(second.err)[0], Known(first.err)[2]);
+  ExpectBudgetHeld(second);
   // The same system prompt in another chat.
   std::vector<std::string> other = arguments;
   other.back() = "other";
