@@ -9,6 +9,7 @@
 #include "apps/flashmoe/command_line.h"
 #include "base/clock.h"
 #include "format/utf8.h"
+#include "io/private_folder.h"
 #include "terminal/line_editor.h"
 #include "terminal/terminal_mode.h"
 
@@ -147,8 +148,8 @@ class Chat {
 
   void Converse(ChatApp& app) {
     const std::string folder = StateFolder();
-    std::error_code ignored;
-    if (!folder.empty()) std::filesystem::create_directories(folder, ignored);
+    [[maybe_unused]] Status made;  // a chat goes on without a history
+    if (!folder.empty()) made = MakePrivateFolder(folder);
     terminal::History history(folder.empty() ? "" : folder + "/history");
     terminal::LineEditor editor(OutputSink(), history, ChatApp::CommandNames());
     editor_ = &editor;

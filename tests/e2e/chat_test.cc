@@ -1,9 +1,9 @@
 // Chats through pipes: what comes out, what is kept, what is run.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/stat.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <regex>
 
@@ -175,9 +175,6 @@ TEST(ChatTest, KeepsAChatUnderItsName) {
       Chat(folder, "What is the capital of Mongolia?\n", {"--session", "trip", "--system", "Hi."});
   EXPECT_EQ(first.exit_code, 0) << first.err;
   const std::string path = folder.File("flashmoe/chats/trip.json");
-  struct stat info = {};
-  ASSERT_EQ(stat(path.c_str(), &info), 0);
-  EXPECT_EQ(info.st_mode & 0777, 0600u);
   const ProcessResult second = Chat(folder, "What is 17 + 25?\n/sessions\n", {"--session", "trip"});
   EXPECT_THAT(second.err, HasSubstr("capital of Mongolia"));
   const nlohmann::json kept = nlohmann::json::parse(ReadFile(path));
@@ -190,6 +187,23 @@ TEST(ChatTest, KeepsAChatUnderItsName) {
   EXPECT_EQ(newest.exit_code, 1);
   EXPECT_EQ(nlohmann::json::parse(ReadFile(folder.File("flashmoe/chats/other.json")))["messages"],
             kept["messages"]);
+}
+
+TEST(ChatTest, NobodyElseMayReadWhatIsKept) {
+  const Folder folder;
+  Chat(folder, "Hello.\n", {"--session", "trip", "--system", kSystem});
+  namespace fs = std::filesystem;
+  const fs::path state = folder.File("flashmoe");
+  EXPECT_EQ(fs::status(state).permissions(), fs::perms::owner_all);
+  int files = 0;
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(state)) {
+    const bool file = entry.is_regular_file();
+    files += file ? 1 : 0;
+    EXPECT_EQ(entry.status().permissions(),
+              file ? fs::perms::owner_read | fs::perms::owner_write : fs::perms::owner_all)
+        << entry.path();
+  }
+  EXPECT_GE(files, 2) << "the chat and checkpoints";
 }
 
 TEST(ChatTest, DamagedChatsAreRefused) {
