@@ -97,6 +97,7 @@ class Chat {
       if (options.context == 0) options.context = kBundledModelContext;
     }
     FM_ASSIGN_OR_RETURN(std::unique_ptr<ModelFile> file, OpenRunnableModel(flags_.engine.model));
+    options.grammars = !tools.empty();
     options.checkpoints.memory_bytes = kCheckpointsMax;
     options.checkpoints.disk_bytes = kCheckpointsDisk;
     options.checkpoints.notice = [](const Error& error) {

@@ -48,6 +48,7 @@ Result<std::unique_ptr<ChatEngine>> ChatEngine::Load(std::unique_ptr<ModelFile> 
                       Engine::Load(std::move(file), std::move(text), options, chat->progress_));
   FM_ASSIGN_OR_RETURN(Session session, chat->engine_->NewSession());
   chat->session_.emplace(std::move(session));
+  chat->served_ = std::make_unique<ServedModel>(chat->engine_->text(), ModelCard{}, -1);
   return chat;
 }
 
@@ -61,8 +62,7 @@ int64_t ChatEngine::SharedWith(const ChatRequest& other, const std::vector<int32
 
 // Brings the session as near to the prompt as what is known allows, and has kept what later turns
 // will want. Returns how many tokens need not be read.
-Result<int64_t> ChatEngine::Prepare(const ChatRequest& request,
-                                    const std::vector<int32_t>& prompt) {
+Result<int64_t> ChatEngine::GoBack(const ChatRequest& request, const std::vector<int32_t>& prompt) {
   // Templates write an answer differently once another turn follows it (they drop its thinking), so
   // the next prompt is like this one up to some token only. A trial says which.
   ChatRequest next = request;
@@ -94,23 +94,17 @@ Result<Turn> ChatEngine::Answer(const ChatRequest& request, const OnEvent& on_ev
   cancel_.Clear();
   const double start = NowSeconds();
   const StoreStats before = engine_->model().store().stats();
-  FM_ASSIGN_OR_RETURN(const RenderedChat rendered,
-                      RenderChat(*engine_->text().chat_template, request));
-  GenerateRequest generate;
-  generate.prompt = engine_->text().Encode(rendered.prompt);
-  generate.sampling = request.options.sampling.Over(engine_->text().sampling);
-  generate.max_tokens = request.options.max_tokens.value_or(-1);
-  generate.stop = request.options.stop;
+  FM_ASSIGN_OR_RETURN(PreparedRequest prepared, served_->Prepare(request));
 
   Turn turn;
   turn.figures.context = session_->context();
-  const Result<int64_t> reused = Prepare(request, generate.prompt);
+  const Result<int64_t> reused = GoBack(request, prepared.generate.prompt);
   if (!reused.has_value()) {
     if (!cancel_.IsSet()) return std::unexpected(reused.error());
     turn.stopped = true;
     return turn;
   }
-  OutputParser parser(ParserFor(request, rendered));
+  OutputParser parser(std::move(prepared.parser));
   AnswerBuilder builder;
   const auto tell = [&](const std::vector<AnswerEvent>& events) {
     for (const AnswerEvent& event : events) {
@@ -118,13 +112,13 @@ Result<Turn> ChatEngine::Answer(const ChatRequest& request, const OnEvent& on_ev
       on_event(event);
     }
   };
-  const double prepared = NowSeconds();
+  const double known = NowSeconds();
   const auto on_text = [&](std::string_view piece) {
     tell(parser.Push(piece));
     return !stop_();
   };
-  FM_ASSIGN_OR_RETURN(const GenerateResult result,
-                      Generate(*engine_, *session_, generate, on_text, progress_, &cancel_));
+  FM_ASSIGN_OR_RETURN(const GenerateResult result, Generate(*engine_, *session_, prepared.generate,
+                                                            on_text, progress_, &cancel_));
   tell(parser.Finish());
   turn.stopped = stop_();
 
@@ -136,7 +130,7 @@ Result<Turn> ChatEngine::Answer(const ChatRequest& request, const OnEvent& on_ev
   figures.prompt_tokens = result.prompt_tokens;
   figures.reused_tokens = *reused;
   figures.answer_tokens = static_cast<int64_t>(result.tokens.size());
-  figures.ttft_s = result.ttft_s + prepared - start;
+  figures.ttft_s = result.ttft_s + known - start;
   figures.tokens_per_s = result.decode_tokens_per_s();
   figures.expert_requests = experts.requests;
   figures.expert_hits = experts.hits;

@@ -1,5 +1,5 @@
-// Chat requests to answers: the model's template, the engine, and what is kept between turns so
-// that each one reads only what is new.
+// Chat requests to answers: prepared as the server does, with the grammar of tool calls, and what
+// is kept between turns so that each one reads only what is new.
 #pragma once
 
 #include <functional>
@@ -15,6 +15,7 @@
 #include "chat/chat_request.h"
 #include "engine/engine.h"
 #include "engine/session.h"
+#include "serve/served_model.h"
 
 namespace flashmoe::cli {
 
@@ -53,13 +54,14 @@ class ChatEngine {
   ChatEngine() = default;
   // Up to where the prompt is the same as that of another request.
   int64_t SharedWith(const ChatRequest& other, const std::vector<int32_t>& prompt) const;
-  Result<int64_t> Prepare(const ChatRequest& request, const std::vector<int32_t>& prompt);
+  Result<int64_t> GoBack(const ChatRequest& request, const std::vector<int32_t>& prompt);
   Result<int64_t> FromMark(const std::vector<int32_t>& prompt, int64_t shared);
 
   CancelFlag cancel_;  // of a forward pass: the engine looks at it
   std::function<bool()> stop_;
   ProgressFn progress_;
   std::unique_ptr<Engine> engine_;
+  std::unique_ptr<ServedModel> served_;
   std::optional<Session> session_;
 };
 

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <regex>
+#include <sstream>
 
 #include "tests/e2e/models.h"
 #include "tests/e2e/process.h"
@@ -150,6 +151,36 @@ TEST(ChatTest, UserToolsGetTheirArgumentsAsJson) {
   EXPECT_EQ(nlohmann::json::parse(ReadFile(folder.File("seen.json")))["city"], "Paris");
 }
 
+// A model that is sampled like this would leave out what it was never taught, and much else.
+TEST(ChatTest, CallsFollowTheirSchemas) {
+  const Folder folder;
+  const std::string tools = folder.Write("tools.json", R"([{
+      "name": "get_weather", "description": "Get the current weather for a city.",
+      "parameters": {"type": "object", "required": ["city", "days", "unit"],
+                     "properties": {"city": {"type": "string", "maxLength": 40},
+                                    "days": {"type": "integer", "minimum": 1, "maximum": 3},
+                                    "unit": {"enum": ["kelvin", "rankine"]}}},
+      "command": "tr -d '\\n' >> seen; echo >> seen; echo sunny", "ask": false}])");
+  for (const char* seed : {"1", "2", "3", "4", "5"}) {
+    const ProcessResult r =
+        Chat(folder, "What is the weather in Paris?\n",
+             {"--tools", tools, "--temp", "1.2", "-s", seed, "-n", "100", "-v"});
+    EXPECT_EQ(r.exit_code, 0) << r.err;
+    EXPECT_THAT(r.out, Not(HasSubstr("<tool_call>")));
+    EXPECT_THAT(r.err, AllOf(Not(HasSubstr("is missing")), Not(HasSubstr("no tool '"))));
+  }
+  std::istringstream seen(ReadFile(folder.File("seen")));
+  int calls = 0;
+  for (std::string line; std::getline(seen, line); ++calls) {
+    const auto call = nlohmann::json::parse(line);
+    EXPECT_EQ(call.size(), 3u) << line;
+    EXPECT_TRUE(call["city"].is_string()) << line;
+    EXPECT_THAT(call["days"], testing::AnyOf(1, 2, 3)) << line;
+    EXPECT_THAT(call["unit"], testing::AnyOf("kelvin", "rankine")) << line;
+  }
+  EXPECT_GE(calls, 3);
+}
+
 TEST(ChatTest, ToolsHaveATimeAndALengthToKeepTo) {
   const Folder folder;
   const std::string tools = folder.Write("tools.json", R"([{
@@ -230,6 +261,9 @@ TEST(ChatTest, BadToolFilesAreRefused) {
       {R"([{"name": "a"}])", "\"command\""},
       {R"([{"name": "a", "command": ["x", 1]}])", "\"command\""},
       {R"([{"name": "a", "command": "x", "timeout_s": -1}])", "timeout_s"},
+      {R"([{"name": "a", "command": "x", "parameters": {"type": "thing"}}])", "tool a)"},
+      {R"([{"name": "a", "command": "x", "parameters": {"properties": {"x": {"type": 7}}}}])",
+       "tool a: /properties/x"},
       {R"([{"name": "a", "command": "x"}, {"name": "a", "command": "x"}])", "two tools"}};
   for (const auto& [text, problem] : cases) {
     const std::string path = folder.Write("tools.json", text);
