@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/flashmoe/chat_figures.h"
 #include "base/cancel.h"
 #include "base/progress.h"
 #include "base/status.h"
@@ -18,17 +19,6 @@
 #include "serve/served_model.h"
 
 namespace flashmoe::cli {
-
-struct TurnFigures {
-  int64_t prompt_tokens = 0;
-  int64_t reused_tokens = 0;  // of these, known from before
-  int64_t answer_tokens = 0;
-  double ttft_s = 0;
-  double tokens_per_s = 0;  // of the answer; 0: it was too short to say
-  uint64_t expert_requests = 0, expert_hits = 0, bytes_read = 0;
-  double read_s = 0;
-  int64_t context_used = 0, context = 0;
-};
 
 struct Turn {
   Answer answer;
