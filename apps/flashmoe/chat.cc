@@ -9,6 +9,7 @@
 #include "apps/flashmoe/command_line.h"
 #include "base/clock.h"
 #include "format/utf8.h"
+#include "io/private_folder.h"
 #include "terminal/line_editor.h"
 #include "terminal/terminal_mode.h"
 
@@ -26,6 +27,11 @@ constexpr int kPatience = 3;
 
 // All that it has: a chat with tools needs it, and it costs little.
 constexpr int64_t kBundledModelContext = 4096;
+
+// Of what the model remembers, so that prompts need not be read again: in memory (of the budget an
+// eighth of what is above the least, at most) and on disk.
+constexpr uint64_t kCheckpointsMax = uint64_t{1} << 30;
+constexpr uint64_t kCheckpointsDisk = uint64_t{4} << 30;
 
 struct ChatFlags {
   EngineFlags engine;
@@ -91,6 +97,15 @@ class Chat {
       if (options.context == 0) options.context = kBundledModelContext;
     }
     FM_ASSIGN_OR_RETURN(std::unique_ptr<ModelFile> file, OpenRunnableModel(flags_.engine.model));
+    options.grammars = !tools.empty();
+    options.checkpoints.memory_bytes = kCheckpointsMax;
+    options.checkpoints.disk_bytes = kCheckpointsDisk;
+    options.checkpoints.notice = [](const Error& error) {
+      PrintNote("note: " + Printable(error.ToString()));
+    };
+    if (Keeps(chat) && !StateFolder().empty()) {
+      options.checkpoints.folder = StateFolder() + "/checkpoints";
+    }
     const auto stop = [this] { return cancel_.IsSet(); };
     FM_ASSIGN_OR_RETURN(std::unique_ptr<ChatEngine> engine,
                         ChatEngine::Load(std::move(file), options, stop, TerminalProgress()));
@@ -110,7 +125,7 @@ class Chat {
                               ? "ember"
                               : std::filesystem::path(flags_.engine.model).filename().string();
     settings.ask = !flags_.yes;
-    settings.keep = !flags_.no_save && (interactive_ || !chat.name.empty());
+    settings.keep = Keeps(chat);
     ChatApp::AskFn ask;
     if (interactive_) ask = [this](std::string_view question) { return Ask(question); };
     ChatApp app(*engine, *view, store, std::move(tools), std::move(settings), ask, stop);
@@ -128,10 +143,14 @@ class Chat {
   }
 
  private:
+  bool Keeps(const Conversation& chat) const {
+    return !flags_.no_save && (interactive_ || !chat.name.empty());
+  }
+
   void Converse(ChatApp& app) {
     const std::string folder = StateFolder();
-    std::error_code ignored;
-    if (!folder.empty()) std::filesystem::create_directories(folder, ignored);
+    [[maybe_unused]] Status made;  // a chat goes on without a history
+    if (!folder.empty()) made = MakePrivateFolder(folder);
     terminal::History history(folder.empty() ? "" : folder + "/history");
     terminal::LineEditor editor(OutputSink(), history, ChatApp::CommandNames());
     editor_ = &editor;

@@ -19,21 +19,6 @@ std::string Trimmed(const std::string& text) {
 
 }  // namespace
 
-std::string FiguresLine(const TurnFigures& f) {
-  std::string line;
-  if (f.tokens_per_s > 0) line += fmt::format("{:.1f} tokens/s · ", f.tokens_per_s);
-  line += fmt::format("first after {:.2f} s · {} read, {} known · ", f.ttft_s,
-                      f.prompt_tokens - f.reused_tokens, f.reused_tokens);
-  if (f.expert_requests > 0) {
-    line += fmt::format("{:.1f} % hits · ", 100.0 * static_cast<double>(f.expert_hits) /
-                                                static_cast<double>(f.expert_requests));
-  }
-  if (f.read_s > 0) {
-    line += fmt::format("{:.2f} GB/s · ", static_cast<double>(f.bytes_read) / f.read_s / 1e9);
-  }
-  return line + fmt::format("context {}/{}", f.context_used, f.context);
-}
-
 ChatRequest ChatApp::Request() const {
   ChatRequest request;
   if (!chat_.system.empty())
@@ -84,10 +69,10 @@ bool ChatApp::AnswerOnce() {
   const bool said = !message.text.empty() || !message.calls.empty();
   if (said || !turn->stopped) chat_.messages.push_back(message);
   if (turn->stopped) view_.Remark("stopped");
-  if (turn->figures.prompt_tokens > 0) {
+  if (turn->figures.answer_tokens > 0) {
     figures_ = turn->figures;
     total_tokens_ += figures_.answer_tokens;
-    if (message.calls.empty()) view_.Remark(FiguresLine(figures_));
+    if (message.calls.empty()) view_.Remark(FiguresLine(figures_, view_.columns()));
   }
   if (answer.end.reason == AnswerEnd::Reason::kLength && !turn->stopped) {
     view_.Warn(figures_.context_used >= figures_.context
@@ -193,8 +178,7 @@ void ChatApp::Greet() {
                                  engine_.engine().plan().memory.context,
                                  tools.empty() ? "no tools" : "tools: " + tools);
   if (!chat_.messages.empty()) {
-    text += fmt::format("\n{} goes on: {} messages; the next answer reads them first", chat_.name,
-                        chat_.messages.size());
+    text += fmt::format("\n{} goes on: {} messages", chat_.name, chat_.messages.size());
   }
   view_.Say(text);
   view_.Remark("/help names the commands, Ctrl-D ends");

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "apps/flashmoe/chat_engine.h"
+#include "apps/flashmoe/chat_figures.h"
 #include "apps/flashmoe/chat_store.h"
 #include "apps/flashmoe/chat_tools.h"
 #include "apps/flashmoe/chat_view.h"
@@ -86,8 +87,5 @@ class ChatApp {
   int call_ids_ = 0;
   bool failed_ = false;
 };
-
-// "12.3 tokens/s, first after 0.41 s; ..."
-std::string FiguresLine(const TurnFigures& figures);
 
 }  // namespace flashmoe::cli

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <ctime>
+#include <limits>
 
 #include "apps/flashmoe/chat_app.h"
 #include "apps/flashmoe/command_line.h"
@@ -16,6 +17,7 @@ namespace {
 
 constexpr size_t kSessionsShown = 30;
 constexpr int kFirstWordsColumns = 50;
+constexpr int kAllColumns = std::numeric_limits<int>::max();
 
 }  // namespace
 
@@ -55,8 +57,7 @@ void ChatApp::Load(const std::string& name) {
   Result<Conversation> chat = store_.Load(name);
   if (!chat.has_value()) return Report(chat.error());
   chat_ = std::move(*chat);
-  std::string text =
-      fmt::format("{} messages; the next answer reads them first", chat_.messages.size());
+  std::string text = fmt::format("{} messages", chat_.messages.size());
   if (!chat_.model.empty() && chat_.model != settings_.model_name) {
     text += fmt::format("; it was {} that answered", terminal::HarmlessLine(chat_.model));
   }
@@ -70,10 +71,11 @@ void ChatApp::Sessions() {
   std::string text;
   for (size_t i = 0; i < chats.size() && i < kSessionsShown; ++i) {
     const StoredChat& chat = chats[i];
-    text += fmt::format(
-        "{}{:<24} {:%Y-%m-%d %H:%M}  {:>4}  {}", i > 0 ? "\n" : "", chat.name,
+    const std::string line = fmt::format(
+        "{:<20} {:%Y-%m-%d %H:%M} {:>4}  {}", chat.name,
         fmt::localtime(static_cast<std::time_t>(chat.saved_s)), chat.messages,
         terminal::FitColumns(terminal::HarmlessLine(chat.first_words), kFirstWordsColumns));
+    text += (i > 0 ? "\n" : "") + terminal::FitColumns(line, view_.columns());
   }
   if (chats.size() > kSessionsShown)
     text += fmt::format("\n… and {} more", chats.size() - kSessionsShown);
@@ -109,7 +111,7 @@ void ChatApp::Stats() {
   const EnginePlan& plan = engine_.engine().plan();
   view_.Say(fmt::format(
       "last answer: {}\nall answers: {} tokens; memory {} of {}, {} of {} experts have a place",
-      figures_.prompt_tokens > 0 ? FiguresLine(figures_) : "none", total_tokens_,
+      figures_.prompt_tokens > 0 ? FiguresLine(figures_, kAllColumns) : "none", total_tokens_,
       FormatBytes(ResidentBytes()), FormatBytes(plan.memory.budget), plan.memory.slots,
       plan.memory.slots_all));
 }

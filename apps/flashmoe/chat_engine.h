@@ -1,5 +1,5 @@
-// Chat requests to answers: the model's template, the engine, and what is kept between turns so
-// that each one reads only what is new.
+// Chat requests to answers: prepared as the server does, with the grammar of tool calls, and what
+// is kept between turns so that each one reads only what is new.
 #pragma once
 
 #include <functional>
@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/flashmoe/chat_figures.h"
 #include "base/cancel.h"
 #include "base/progress.h"
 #include "base/status.h"
@@ -15,19 +16,9 @@
 #include "chat/chat_request.h"
 #include "engine/engine.h"
 #include "engine/session.h"
+#include "serve/served_model.h"
 
 namespace flashmoe::cli {
-
-struct TurnFigures {
-  int64_t prompt_tokens = 0;
-  int64_t reused_tokens = 0;  // of these, known from before
-  int64_t answer_tokens = 0;
-  double ttft_s = 0;
-  double tokens_per_s = 0;  // of the answer; 0: it was too short to say
-  uint64_t expert_requests = 0, expert_hits = 0, bytes_read = 0;
-  double read_s = 0;
-  int64_t context_used = 0, context = 0;
-};
 
 struct Turn {
   Answer answer;
@@ -51,15 +42,17 @@ class ChatEngine {
 
  private:
   ChatEngine() = default;
-  int64_t SharedWithNextTurn(const ChatRequest& request, const std::vector<int32_t>& prompt) const;
-  Result<int64_t> Prepare(const ChatRequest& request, const std::vector<int32_t>& prompt);
+  // Up to where the prompt is the same as that of another request.
+  int64_t SharedWith(const ChatRequest& other, const std::vector<int32_t>& prompt) const;
+  Result<int64_t> GoBack(const ChatRequest& request, const std::vector<int32_t>& prompt);
+  Result<int64_t> FromMark(const std::vector<int32_t>& prompt, int64_t shared);
 
   CancelFlag cancel_;  // of a forward pass: the engine looks at it
   std::function<bool()> stop_;
   ProgressFn progress_;
   std::unique_ptr<Engine> engine_;
+  std::unique_ptr<ServedModel> served_;
   std::optional<Session> session_;
-  std::optional<Session::Snapshot> turn_start_;  // up to where the next turn's prompt is the same
 };
 
 }  // namespace flashmoe::cli

@@ -12,6 +12,7 @@
 #include "apps/flashmoe/command_line.h"
 #include "chat/ordered_json.h"
 #include "format/output_file.h"
+#include "io/private_folder.h"
 
 namespace flashmoe::cli {
 namespace {
@@ -132,9 +133,7 @@ Status ChatStore::Save(const Conversation& chat) const {
   if (const std::string problem = CheckChatName(chat.name); !problem.empty()) {
     return InvalidInput(fmt::format("'{}' is no name for a chat", chat.name), {}, problem);
   }
-  std::error_code error;
-  fs::create_directories(folder_, error);
-  if (error) return Fail(ErrorCode::kIo, "the folder cannot be made: " + error.message(), folder_);
+  FM_RETURN_IF_ERROR(MakePrivateFolder(folder_));
   Json json = {{"format", kFormat},
                {"version", kVersion},
                {"saved", static_cast<int64_t>(std::time(nullptr))},
@@ -144,12 +143,9 @@ Status ChatStore::Save(const Conversation& chat) const {
                {"messages", Json::array()}};
   for (const ChatMessage& message : chat.messages) json["messages"].push_back(ToJson(message));
   const std::string text = json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
-  const mode_t mask = umask(0077);
-  auto file = OutputFile::Create(PathOf(chat.name));
-  umask(mask);
-  if (!file.has_value()) return std::unexpected(std::move(file).error());
-  FM_RETURN_IF_ERROR(file->Append(std::as_bytes(std::span(text))));
-  return file->Finish();
+  FM_ASSIGN_OR_RETURN(OutputFile file, OutputFile::CreatePrivate(PathOf(chat.name)));
+  FM_RETURN_IF_ERROR(file.Append(std::as_bytes(std::span(text))));
+  return file.Finish();
 }
 
 Result<Conversation> ChatStore::Load(const std::string& name) const {

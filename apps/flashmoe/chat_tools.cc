@@ -10,6 +10,7 @@
 
 #include "apps/flashmoe/command_line.h"
 #include "chat/ordered_json.h"
+#include "grammar/grammar.h"
 #include "text/utf8.h"
 
 namespace flashmoe::cli {
@@ -173,6 +174,18 @@ Result<UserTool> ParseUserTool(const Json& json, const std::string& where) {
   return user;
 }
 
+// Whether calls can be held to the schemas; with what cannot be kept left out, as for requests.
+Status CheckSchemas(const std::vector<UserTool>& tools, const std::string& path) {
+  std::vector<ToolSpec> specs;
+  for (const UserTool& user : tools) specs.push_back({user.tool.name, user.tool.parameters});
+  const auto grammar = CompileToolCalls(specs, {.grammar = {.lenient = true}});
+  if (grammar.has_value()) return {};
+  const Error& error = grammar.error();
+  std::string where = error.where;  // "name: pointer"
+  if (where.ends_with(": ")) where.resize(where.size() - 2);
+  return InvalidInput(error.what, path + ", tool " + where, error.hint);
+}
+
 }  // namespace
 
 Result<std::vector<UserTool>> ReadUserTools(const std::string& path) {
@@ -196,6 +209,7 @@ Result<std::vector<UserTool>> ReadUserTools(const std::string& path) {
     }
     tools.push_back(std::move(tool));
   }
+  FM_RETURN_IF_ERROR(CheckSchemas(tools, path));
   return tools;
 }
 

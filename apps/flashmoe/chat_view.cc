@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <limits>
 #include <optional>
 
 #include "apps/flashmoe/chat_tools.h"
@@ -67,6 +68,7 @@ class TerminalView : public ChatView {
   void Say(std::string_view text) override { PrintRows(text, terminal::kPlain); }
   void Remark(std::string_view text) override { PrintRows(text, terminal::kDim); }
   void Warn(std::string_view text) override { PrintRows(text, terminal::kWarning); }
+  int columns() const override { return terminal::CurrentScreenSize().columns - 1; }
   void ShowDim(std::string_view text) override {
     PrintRows(terminal::Harmless(text), terminal::kDim);
   }
@@ -160,6 +162,7 @@ class PlainView : public ChatView {
     if (verbose_) PrintNote(text);
   }
   void Warn(std::string_view text) override { PrintNote(text); }
+  int columns() const override { return std::numeric_limits<int>::max(); }
   void ShowOutput(std::string_view text) override {
     if (verbose_) PrintNote(terminal::Harmless(text));
   }

@@ -28,6 +28,8 @@ class ChatView {
   // The same, less prominent: figures after an answer.
   virtual void Remark(std::string_view text) = 0;
   virtual void Warn(std::string_view text) = 0;
+  // That a line may take.
+  virtual int columns() const = 0;
   // The output of a tool.
   virtual void ShowOutput(std::string_view text) = 0;
   // Text of the model or the user's system prompt, dim and whole.

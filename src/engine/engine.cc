@@ -53,15 +53,16 @@ PlanInputs MakeInputs(const Opened& opened, const EngineOptions& options,
   in.budget = options.memory_bytes;
   in.wish = options.memory_wish;
   const SpareMemory spare = AvailableMemory();
-  in.available = spare.bytes;
+  in.available = spare.bytes - std::min(spare.bytes, options.caller_bytes);
   in.available_in_group = spare.of_group;
-  in.process = ResidentBytes();
+  in.process = ResidentBytes() + options.caller_bytes;
   in.dense = Weights::ResidentBytes(opened.map);
   in.state_fixed = shape.fixed_bytes();
   in.state_per_position = shape.bytes_per_position();
   in.sequences = options.sequences;
   in.pass_extra = Model::PassTokens(0, options.sequences);
   in.checkpoints = options.checkpoints.memory_bytes;
+  in.checkpoints_whole = options.checkpoints.whole_sequence;
   // Logits and what samplers keep.
   const uint64_t vocab_bytes = uint64_t(c.vocab_rows) * 3 * sizeof(float);
   in.scratch_fixed = scratch(0, 0) + uint64_t(options.sequences) * vocab_bytes +
@@ -182,9 +183,10 @@ Status CheckContext(int64_t context, const EngineOptions& options, int64_t conte
 Result<std::unique_ptr<Engine>> Engine::Load(std::unique_ptr<ModelFile> file, TextModel text,
                                              const EngineOptions& options,
                                              const ProgressFn& progress) {
-  FM_ASSIGN_OR_RETURN(Prepared prepared, Prepare(*file, options));
-  Opened& opened = prepared.opened;
   std::unique_ptr<Engine> engine(new Engine(std::move(file), std::move(text)));
+  if (options.grammars) engine->token_trie();  // before the plan looks at what is held already
+  FM_ASSIGN_OR_RETURN(Prepared prepared, Prepare(*engine->file_, options));
+  Opened& opened = prepared.opened;
   EnginePlan& plan = engine->plan_;
   plan.memory = prepared.memory;
   FM_RETURN_IF_ERROR(CheckContext(plan.memory.context, options, opened.config.context_max));

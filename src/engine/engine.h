@@ -28,7 +28,9 @@ namespace flashmoe {
 // again.
 struct CheckpointOptions {
   uint64_t memory_bytes = 0;  // at most, less where memory is short; 0: none are kept
-  std::string folder;         // where they outlive the process; empty: nowhere
+  // Room for all of a sequence, more than that if need be (PlanInputs::checkpoints_whole).
+  bool whole_sequence = false;
+  std::string folder;                        // where they outlive the process; empty: nowhere
   uint64_t disk_bytes = uint64_t{16} << 30;  // in the folder, of all models; the oldest leave
   NoticeFn notice;                           // hears of files there that are damaged; may be empty
 };
@@ -46,6 +48,9 @@ struct EngineOptions {
   int64_t context_least = 0;   // its prompt: loading fails at once if a session cannot hold it
   int sequences = 1;  // that are in work at once; they share the memory for keys and values
   CheckpointOptions checkpoints;
+  uint64_t caller_bytes = 0;  // that whoever asks will hold besides: a part of the plan
+  // Answers will be held to grammars: what they need of the vocabulary is a part of the plan.
+  bool grammars = false;
   ReaderKind io = ReaderKind::kAuto;
   CacheMode cache = CacheMode::kAuto;
   ProbeOptions probe;  // `reader` and `buffer_bytes` are set by the engine

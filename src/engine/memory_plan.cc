@@ -23,6 +23,10 @@ constexpr uint64_t kSlack = 3 << 20;
 constexpr uint64_t kRoutersShare = 32;
 // Of the memory above the smallest budget, what checkpoints may take.
 constexpr uint64_t kCheckpointsShare = 8;
+// The same, where they are to hold a whole sequence.
+constexpr uint64_t kWholeShare = 4;
+// Of a whole sequence: at the end of the system prompt, at the last turn, and one in the making.
+constexpr uint64_t kWholeCheckpoints = 3;
 // Above the smallest budget, where that exceeds what was wished for.
 constexpr uint64_t kWishMargin = 1 << 20;
 
@@ -48,10 +52,23 @@ uint64_t ScratchBytes(const PlanInputs& in, int64_t context, int64_t chunk) {
              in.scratch_per_block_token;
 }
 
-// Everything but experts.
+// Keys, values and tokens once, recurrent state with each.
+uint64_t WholeBytes(const PlanInputs& in, int64_t context) {
+  if (!in.checkpoints_whole) return 0;
+  return kWholeCheckpoints * in.state_fixed +
+         static_cast<uint64_t>(context) * (in.state_per_position + sizeof(int32_t));
+}
+
+// That there is room for anyway.
+uint64_t LeastCheckpoints(const PlanInputs& in) {
+  return in.checkpoints_whole ? in.state_fixed : 0;
+}
+
+// Everything but experts, with as few checkpoints as possible.
 uint64_t Base(const PlanInputs& in, int64_t context, int64_t chunk) {
   return in.process + kSlack + in.dense + StateBytes(in, context) +
-         ScratchBytes(in, context, chunk) + (in.routers_wanted ? in.routers : 0);
+         ScratchBytes(in, context, chunk) + (in.routers_wanted ? in.routers : 0) +
+         LeastCheckpoints(in);
 }
 
 // The smallest budget for this context: short chunks, one token's experts.
@@ -106,6 +123,16 @@ int64_t ChoosePositions(const PlanInputs& in, int64_t context, uint64_t budget) 
   return context + static_cast<int64_t>(std::min(wanted, fit));
 }
 
+// Of `above`, which lies above the smallest budget.
+void ChooseCheckpoints(const PlanInputs& in, uint64_t above, MemoryPlan& plan) {
+  const uint64_t least = LeastCheckpoints(in);
+  const uint64_t more = WholeBytes(in, plan.context) - least;
+  const bool wished = !plan.budget_given && in.wish > 0;
+  plan.checkpoints_whole = in.checkpoints_whole && more <= (wished ? above : above / kWholeShare);
+  plan.checkpoints = least + std::min(in.checkpoints, above / kCheckpointsShare);
+  if (plan.checkpoints_whole) plan.checkpoints = std::max(plan.checkpoints, least + more);
+}
+
 }  // namespace
 
 Result<MemoryPlan> MakePlan(const PlanInputs& in) {
@@ -116,7 +143,9 @@ Result<MemoryPlan> MakePlan(const PlanInputs& in) {
   plan.budget = plan.budget_given ? in.budget : wished ? std::min(in.wish, spare) : spare;
   plan.context = ChooseContext(in, plan.budget);
   if (wished) {
-    const uint64_t wish = std::max(in.wish, LeastBudget(in, plan.context) + kWishMargin);
+    const uint64_t least = LeastBudget(in, plan.context) - LeastCheckpoints(in) +
+                           WholeBytes(in, plan.context) + kWishMargin;
+    const uint64_t wish = std::max(in.wish, least);
     plan.budget = std::min(wish, spare);
   }
   plan.slots_all = in.slots_all;
@@ -143,14 +172,15 @@ Result<MemoryPlan> MakePlan(const PlanInputs& in) {
   plan.positions = ChoosePositions(in, plan.context, plan.budget);
   plan.state = StateBytes(in, plan.positions);
   uint64_t above = plan.budget - least - (plan.state - StateBytes(in, plan.context));
-  plan.checkpoints = std::min(in.checkpoints, above / kCheckpointsShare);
-  above -= plan.checkpoints;
+  ChooseCheckpoints(in, above, plan);
+  const uint64_t checkpoints = plan.checkpoints - LeastCheckpoints(in);
+  above -= checkpoints;
   const int64_t chunk = ChooseChunk(in, plan.context, above);
   plan.chunk_tokens = chunk;
   plan.process = in.process + kSlack;
   plan.dense = in.dense;
   plan.scratch = ScratchBytes(in, plan.context, chunk);
-  const uint64_t shared = plan.state - StateBytes(in, plan.context) + plan.checkpoints;
+  const uint64_t shared = plan.state - StateBytes(in, plan.context) + checkpoints;
   uint64_t left = plan.budget - Base(in, plan.context, chunk) - shared;
   plan.routers = in.routers_wanted ? in.routers : 0;
   const bool all_fit = left / std::max<uint64_t>(in.slot, 1) >= in.slots_all;

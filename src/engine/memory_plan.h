@@ -22,7 +22,11 @@ struct PlanInputs {
   int64_t sequences = 1;  // in work at once
   // Tokens of a pass besides a chunk: one of each sequence, where there are several.
   int64_t pass_extra = 0;
-  uint64_t checkpoints = 0;              // asked for; had as far as they leave enough to experts
+  uint64_t checkpoints = 0;  // asked for; had as far as they leave enough to experts
+  // Checkpoints of a whole sequence are wanted, besides: had where that leaves enough to experts or
+  // the budget is a wish. Otherwise there is room for the recurrent state at one place to return
+  // to.
+  bool checkpoints_whole = false;
   uint64_t scratch_per_token = 0;        // of a chunk of the prompt
   uint64_t scratch_per_block_token = 0;  // of the blocks that a chunk is computed in
   int64_t block_tokens = 0;
@@ -45,6 +49,7 @@ struct MemoryPlan {
   bool budget_given = false;
   uint64_t process = 0, dense = 0, state = 0, scratch = 0, routers = 0, experts = 0;
   uint64_t checkpoints = 0;
+  bool checkpoints_whole = false;  // they have room for a whole sequence
   uint64_t slots = 0, slots_all = 0;
   int64_t context = 0;    // positions of one sequence at most
   int64_t positions = 0;  // of all sequences together; at least `context`

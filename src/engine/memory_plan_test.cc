@@ -225,6 +225,47 @@ TEST(MemoryPlanTest, CheckpointsNeverTakeWhatTheModelNeeds) {
   EXPECT_EQ(least, NamedBudget(MakePlan(Inputs(1)).error())) << "they can be done without";
 }
 
+TEST(MemoryPlanTest, AWholeSequenceIsKeptWhereThatLeavesEnough) {
+  PlanInputs in = Inputs(8000 * kMb);
+  in.context = 8192;
+  const uint64_t whole = 3 * in.state_fixed + 8192 * (in.state_per_position + 4);
+  const auto without = MakePlan(in);
+  EXPECT_FALSE(without->checkpoints_whole);
+  EXPECT_EQ(without->checkpoints, 0u);
+  in.checkpoints_whole = true;
+  const auto roomy = MakePlan(in);
+  EXPECT_TRUE(roomy->checkpoints_whole);
+  EXPECT_EQ(roomy->checkpoints, whole);
+  in.checkpoints = 700 * kMb;
+  EXPECT_EQ(MakePlan(in)->checkpoints, in.state_fixed + 700 * kMb) << "more was asked for";
+  in.checkpoints = 100 * kMb;
+  for (uint64_t budget = 1600 * kMb; budget < 4000 * kMb; budget += 13 * kMb) {
+    in.budget = budget;
+    const auto plan = MakePlan(in);
+    if (!plan.has_value()) continue;
+    EXPECT_LE(plan->total(), budget);
+    EXPECT_GE(plan->checkpoints, plan->checkpoints_whole ? whole : in.state_fixed);
+    if (plan->checkpoints_whole) {
+      EXPECT_GT(plan->experts, 2 * whole);
+    }
+  }
+  in.budget = 1;
+  const uint64_t least = NamedBudget(MakePlan(in).error());
+  in.budget = least;
+  const auto tight = MakePlan(in);
+  ASSERT_TRUE(tight.has_value());
+  EXPECT_FALSE(tight->checkpoints_whole);
+  EXPECT_GE(tight->checkpoints, in.state_fixed) << "one place to return to";
+
+  in.budget = 0;
+  in.wish = 100 * kMb;
+  const auto wished = MakePlan(in);
+  EXPECT_TRUE(wished->checkpoints_whole) << "a wish is raised to it";
+  EXPECT_GE(wished->checkpoints, whole);
+  EXPECT_LE(wished->total(), wished->budget);
+  EXPECT_LT(wished->budget, least + whole + 3 * kMb);
+}
+
 TEST(MemoryPlanTest, WithoutABudgetTakesWhatCanBeSpared) {
   PlanInputs in = Inputs(0);
   const auto plan = MakePlan(in);

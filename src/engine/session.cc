@@ -58,7 +58,55 @@ Status Session::Sync(std::span<const int32_t> tokens, const ProgressFn& progress
   FM_CHECK(!tokens.empty());
   FM_RETURN_IF_ERROR(CheckTokens(tokens, *model_));
   if (Reusable(tokens) == 0) Reset();
-  return Feed(tokens.subspan(tokens_.size()), nullptr, nullptr, progress);
+  const Status status = Feed(tokens.subspan(tokens_.size()), nullptr, nullptr, progress);
+  keep_ = {};
+  return status;
+}
+
+int64_t Session::Recall(PrefixStore& prefixes, std::span<const int32_t> prompt,
+                        std::span<const int64_t> keep) {
+  if (Reusable(prompt) == 0) {
+    mark_.position = 0;
+    const int64_t known = prefixes.Restore(prompt, state_);
+    tokens_.assign(prompt.begin(), prompt.begin() + known);
+    as_read_ = true;
+  }
+  keep_ = {&prefixes, prompt, {}};
+  for (const int64_t position : keep) {
+    const int64_t end = position - position % kDeltaChunk;
+    if (end > std::ssize(tokens_) && end < std::ssize(prompt)) keep_.ends.push_back(end);
+  }
+  std::ranges::sort(keep_.ends);
+  keep_.ends.erase(std::unique(keep_.ends.begin(), keep_.ends.end()), keep_.ends.end());
+  return Reusable(prompt);
+}
+
+// Of those to be kept, the ones that a pass to `end` comes to.
+std::vector<PrefixStore::Draft> Session::BeginCheckpoints(int64_t end) {
+  if (state_.position() % kDeltaChunk != 0) as_read_ = false;
+  const auto later = std::ranges::upper_bound(keep_.ends, end);
+  if (!as_read_ || later == keep_.ends.begin()) return {};
+  const std::vector<int64_t> now(keep_.ends.begin(), later);
+  keep_.ends.erase(keep_.ends.begin(), later);
+  return keep_.prefixes->Begin(keep_.prompt, now);
+}
+
+void Session::Mark() {
+  const std::span<const std::byte> recurrent = state_.recurrent();
+  mark_.position = state_.position();
+  mark_.recurrent.assign(recurrent.begin(), recurrent.end());
+  mark_.as_read = as_read_;
+}
+
+int64_t Session::Rewind(std::span<const int32_t> prompt) {
+  const auto known = std::span(tokens_).first(static_cast<size_t>(mark_.position));
+  if (Reusable(prompt) == 0 && mark_.position > 0 && known.size() < prompt.size() &&
+      std::ranges::equal(known, prompt.first(known.size()))) {
+    state_.Resume(mark_.position, mark_.recurrent);
+    tokens_.resize(known.size());
+    as_read_ = mark_.as_read;
+  }
+  return Reusable(prompt);
 }
 
 Status Session::Append(int32_t token) {
@@ -96,11 +144,20 @@ Status Session::Feed(std::span<const int32_t> tokens, const LogitsFn* on_logits,
     const int64_t room = chunk - state_.position() % kDeltaChunk;
     const auto part = tokens.subspan(done, std::min<size_t>(room, tokens.size() - done));
     layers.BeginChunk(done, part.size());
-    const Status status = model_->Forward(part, state_, observer);
+    std::vector<PrefixStore::Draft> drafts = BeginCheckpoints(state_.position() + std::ssize(part));
+    std::vector<RecurrentCopy> copies;
+    for (const PrefixStore::Draft& draft : drafts) {
+      copies.push_back({draft.end(), draft.recurrent()});
+    }
+    const PassSlice slice = {part, &state_, copies};
+    const Status status = model_->Forward({&slice, 1}, observer);
     if (!status.has_value()) {
+      if (!drafts.empty()) keep_.prefixes->Drop(drafts);
+      keep_ = {};
       Reset();
       return status;
     }
+    if (!drafts.empty()) keep_.prefixes->Commit(drafts, state_);
     const int64_t first = static_cast<int64_t>(tokens_.size());
     tokens_.insert(tokens_.end(), part.begin(), part.end());
     for (size_t i = 0; on_logits != nullptr && i < part.size(); ++i) {
@@ -115,14 +172,18 @@ Status Session::Feed(std::span<const int32_t> tokens, const LogitsFn* on_logits,
 }
 
 void Session::Restore(const Snapshot& snapshot) {
+  mark_.position = 0;
   tokens_ = snapshot.tokens;
   logits_ = snapshot.logits;
   state_.Restore(snapshot.state);
+  as_read_ = false;
 }
 
 void Session::Reset() {
+  mark_.position = 0;
   tokens_.clear();
   state_.Reset();
+  as_read_ = true;
 }
 
 }  // namespace flashmoe

@@ -9,6 +9,7 @@
 #include "base/progress.h"
 #include "base/status.h"
 #include "model/model.h"
+#include "state/prefix_store.h"
 #include "state/sequence_state.h"
 
 namespace flashmoe {
@@ -29,6 +30,21 @@ class Session {
 
   // How many of `tokens` Sync would not have to compute.
   int64_t Reusable(std::span<const int32_t> tokens) const;
+
+  // For a caller that will Sync(prompt) next: takes the timeline to the longest checkpoint of a
+  // beginning of the prompt, unless it holds such a beginning anyway, and lets that Sync keep
+  // checkpoints at the last multiples of 64 up to the positions `keep`. What it then computes
+  // equals a Sync from an empty timeline, bit for bit, unless this one was extended otherwise; then
+  // nothing is kept. Returns how many tokens are known. The prompt must live until then.
+  int64_t Recall(PrefixStore& prefixes, std::span<const int32_t> prompt,
+                 std::span<const int64_t> keep);
+
+  // Keeps the recurrent state of here, for the Rewind() of a later prompt that begins alike: keys
+  // and values stay where they are. One place at a time, for as long as the timeline only grows.
+  void Mark();
+  // For a caller that will Sync(prompt) next: takes the timeline to the mark, if the prompt goes
+  // on from there and not from what the session holds. Returns how many tokens are known.
+  int64_t Rewind(std::span<const int32_t> prompt);
 
   // Adds one token. As Sync.
   Status Append(int32_t token);
@@ -61,10 +77,27 @@ class Session {
   Status Feed(std::span<const int32_t> tokens, const LogitsFn* on_logits, ForwardObserver* observer,
               const ProgressFn& progress);
 
+  std::vector<PrefixStore::Draft> BeginCheckpoints(int64_t end);
+
+  // What the next Sync is to keep.
+  struct Keep {
+    PrefixStore* prefixes = nullptr;
+    std::span<const int32_t> prompt;
+    std::vector<int64_t> ends;  // ascending multiples of 64
+  };
+
   Model* model_;
   SequenceState state_;
   std::vector<int32_t> tokens_;
   std::vector<float> logits_;
+  Keep keep_;
+  bool as_read_ = true;  // the state is what reading the tokens at once gives
+  struct Marked {
+    int64_t position = 0;  // 0: none
+    std::vector<std::byte> recurrent;
+    bool as_read = true;
+  };
+  Marked mark_;
 };
 
 }  // namespace flashmoe

@@ -23,9 +23,17 @@ std::unexpected<Error> OsError(std::string_view what, int error, const std::stri
 
 }  // namespace
 
-Result<OutputFile> OutputFile::Create(const std::string& path) {
+Result<OutputFile> OutputFile::Create(const std::string& path) { return Open(path, O_TRUNC, 0644); }
+
+// One that was left there may be open to others.
+Result<OutputFile> OutputFile::CreatePrivate(const std::string& path) {
+  unlink((path + ".part").c_str());
+  return Open(path, O_EXCL, 0600);
+}
+
+Result<OutputFile> OutputFile::Open(const std::string& path, int flags, unsigned mode) {
   const std::string part = path + ".part";
-  const int fd = open(part.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  const int fd = open(part.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | flags, mode);
   if (fd < 0) return OsError("cannot create the file", errno, part);
   return OutputFile(path, fd);
 }

@@ -15,6 +15,8 @@ class OutputFile {
  public:
   // Starts `path`.part, over any that is there.
   static Result<OutputFile> Create(const std::string& path);
+  // The same for a file that nobody but its owner may read.
+  static Result<OutputFile> CreatePrivate(const std::string& path);
   OutputFile(OutputFile&& other) noexcept
       : path_(std::move(other.path_)),
         fd_(std::exchange(other.fd_, -1)),
@@ -36,6 +38,7 @@ class OutputFile {
 
  private:
   OutputFile(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
+  static Result<OutputFile> Open(const std::string& path, int flags, unsigned mode);
   std::string PartPath() const { return path_ + ".part"; }
   void LetGoOfPages();
 

@@ -83,7 +83,7 @@ void ServedModel::Apply(const AnswerOptions& options, GenerateRequest& generate)
   generate.top_logprobs = options.logprobs ? options.top_logprobs : -1;
 }
 
-Result<PreparedRequest> ServedModel::PrepareChat(const ChatRequest& request) const {
+Result<PreparedRequest> ServedModel::Prepare(const ChatRequest& request) const {
   FM_ASSIGN_OR_RETURN(const RenderedChat rendered, Render(request));
   PreparedRequest prepared;
   prepared.generate.prompt = EncodeWithPoints(text_, rendered.prompt, rendered.reuse_points,
@@ -97,7 +97,7 @@ Result<PreparedRequest> ServedModel::PrepareChat(const ChatRequest& request) con
   return prepared;
 }
 
-Result<PreparedRequest> ServedModel::PrepareCompletion(const CompletionRequest& request) const {
+Result<PreparedRequest> ServedModel::Prepare(const CompletionRequest& request) const {
   PreparedRequest prepared;
   prepared.is_chat = false;
   if (const auto* tokens = std::get_if<std::vector<int32_t>>(&request.prompt)) {
@@ -115,8 +115,7 @@ Result<PreparedRequest> ServedModel::PrepareCompletion(const CompletionRequest& 
 }
 
 Result<PreparedRequest> ServedModel::Prepare(const ApiRequest& request) const {
-  if (const auto* chat = std::get_if<ChatRequest>(&request.input)) return PrepareChat(*chat);
-  return PrepareCompletion(std::get<CompletionRequest>(request.input));
+  return std::visit([&](const auto& input) { return Prepare(input); }, request.input);
 }
 
 Result<int64_t> ServedModel::CountTokens(const ChatRequest& request) const {

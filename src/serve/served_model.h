@@ -1,4 +1,4 @@
-// A loaded model as the server sees it: what requests become before they are run.
+// A loaded model as those who ask it see it: what requests become before they are run.
 #pragma once
 
 #include <cstdint>
@@ -36,11 +36,11 @@ class ServedModel {
   const TextModel& text() const { return text_; }
 
   Result<PreparedRequest> Prepare(const ApiRequest& request) const;
+  Result<PreparedRequest> Prepare(const ChatRequest& request) const;
   Result<int64_t> CountTokens(const ChatRequest& request) const;
 
  private:
-  Result<PreparedRequest> PrepareChat(const ChatRequest& request) const;
-  Result<PreparedRequest> PrepareCompletion(const CompletionRequest& request) const;
+  Result<PreparedRequest> Prepare(const CompletionRequest& request) const;
   Result<RenderedChat> Render(const ChatRequest& request) const;
   void Apply(const AnswerOptions& options, GenerateRequest& generate) const;
 

@@ -108,7 +108,7 @@ Status WriteCheckpoint(const std::string& path, const Digest& model, const Check
   stored.header = HeaderOf(model, c);
   stored.header.content = DigestOfContent(c);
   stored.digest = DigestOfStored(stored);
-  FM_ASSIGN_OR_RETURN(OutputFile file, OutputFile::Create(path));
+  FM_ASSIGN_OR_RETURN(OutputFile file, OutputFile::CreatePrivate(path));
   FM_RETURN_IF_ERROR(file.Reserve(stored.header.file_bytes()));
   FM_RETURN_IF_ERROR(file.Append(std::as_bytes(std::span(&stored, 1))));
   FM_RETURN_IF_ERROR(file.Append(std::as_bytes(std::span(c.tokens))));

@@ -11,6 +11,8 @@
 #include <filesystem>
 #include <system_error>
 
+#include "io/private_folder.h"
+
 namespace flashmoe {
 namespace {
 
@@ -44,15 +46,10 @@ Result<std::unique_ptr<CheckpointFolder>> CheckpointFolder::Open(const std::stri
                                                                  const Digest& model,
                                                                  uint64_t bytes_max,
                                                                  NoticeFn notice) {
-  std::error_code error;
-  if (!fs::exists(folder, error)) {
-    fs::create_directories(folder, error);
-    // What people said to the model is in there.
-    if (!error) fs::permissions(folder, fs::perms::owner_all, error);
-  }
-  if (error || access(folder.c_str(), R_OK | W_OK | X_OK) != 0) {
+  FM_RETURN_IF_ERROR(MakePrivateFolder(folder));
+  if (access(folder.c_str(), R_OK | W_OK | X_OK) != 0) {
     return Fail(ErrorCode::kIo, "the folder for checkpoints cannot be used", folder,
-                error ? error.message() : "it must be a folder that may be written to");
+                "it must be a folder that may be written to");
   }
   std::unique_ptr<CheckpointFolder> result(
       new CheckpointFolder(folder, model, bytes_max, std::move(notice)));

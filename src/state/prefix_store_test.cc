@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -284,6 +285,26 @@ TEST_F(PrefixStoreTest, TheFolderIsBoundedAndBeginningsLeaveLast) {
   for (int i = 0; i < 10; ++i) ReadNew(*other, Text(300, i), {128, 256});
   other->Flush();
   EXPECT_LE(total(), limit);
+}
+
+TEST_F(PrefixStoreTest, NobodyElseMayReadWhatIsKept) {
+  const mode_t mask = umask(0);
+  const auto text = Text(300, 3);
+  ReadNew(*Open(1 << 20, true), text, {128});
+  const std::vector<fs::path> files = Files();
+  ASSERT_EQ(files.size(), 1u);
+  // What an interrupted write left may be open to others; so may the folder be, if it is not ours.
+  fs::remove(files[0]);
+  std::ofstream(files[0].string() + ".part") << "half";
+  const auto store = Open(1 << 20, true);
+  ReadNew(*store, text, {128, 256});
+  store->Flush();
+  umask(mask);
+  ASSERT_EQ(Files().size(), 2u);
+  for (const fs::path& file : Files()) {
+    EXPECT_EQ(fs::status(file).permissions(), fs::perms::owner_read | fs::perms::owner_write);
+  }
+  EXPECT_EQ(fs::status(folder_).permissions(), fs::perms::owner_all);
 }
 
 TEST_F(PrefixStoreTest, AFolderThatCannotBeUsedIsAnError) {

@@ -70,6 +70,8 @@ class SequenceState {
   // The recurrent state of a delta-net layer, in its place among that of all layers:
   // StateShape::fixed_bytes().
   void CopyRecurrent(int layer, std::span<std::byte> to) const;
+  // Of all layers.
+  std::span<const std::byte> recurrent() const { return recurrent_.span(); }
   // Continues at `position`, whose recurrent state this is. REQUIRES: TakePositions() of all
   // before.
   void Resume(int64_t position, std::span<const std::byte> recurrent);

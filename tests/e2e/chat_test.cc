@@ -1,9 +1,12 @@
 // Chats through pipes: what comes out, what is kept, what is run.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/stat.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <fstream>
+#include <regex>
+#include <sstream>
 
 #include "tests/e2e/models.h"
 #include "tests/e2e/process.h"
@@ -15,18 +18,15 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
-// A chat in a folder of its own, which also takes its state.
+// A chat in a folder of its own, which also takes its state. Greedy, unless told otherwise.
 ProcessResult Chat(const Folder& folder, const std::string& input,
                    const std::vector<std::string>& arguments = {}) {
-  std::vector<std::string> all = {"/bin/sh",
-                                  "-c",
-                                  "cd \"$0\" && XDG_STATE_HOME=\"$0\" exec \"$@\"",
-                                  folder.path(),
-                                  FLASHMOE_BINARY,
-                                  "chat",
-                                  "--temp",
-                                  "0"};
+  std::vector<std::string> all = {
+      "/bin/sh",       "-c",  "cd \"$0\" && XDG_STATE_HOME=\"$0\" exec \"$@\"", folder.path(),
+      FLASHMOE_BINARY, "chat"};
   all.insert(all.end(), arguments.begin(), arguments.end());
+  if (std::ranges::find(arguments, "--temp") == arguments.end())
+    all.insert(all.end(), {"--temp", "0"});
   return Process(all, {.input = input}).Finish();
 }
 
@@ -40,23 +40,70 @@ TEST(ChatTest, AnswersEveryLineOfAPipe) {
   EXPECT_TRUE(folder.Names().empty()) << "nothing is kept unless asked for";
 }
 
-TEST(ChatTest, ReadsOnlyWhatIsNew) {
+// How many tokens of each prompt were known, as the figures say.
+std::vector<int> Known(const std::string& err) {
+  std::vector<int> known;
+  for (size_t at = err.find(" known"); at != std::string::npos; at = err.find(" known", at + 1)) {
+    known.push_back(std::stoi(err.substr(err.rfind(' ', at - 1) + 1)));
+  }
+  return known;
+}
+
+const std::string kSystem = std::string(600, 'x');
+constexpr const char* kThreeTurns = "What is the capital of Mongolia?\nWhat is 17 + 25?\nThanks.\n";
+
+void ExpectBudgetHeld(const ProcessResult& r) {
+  std::smatch match;
+  ASSERT_TRUE(std::regex_search(r.err, match, std::regex("plan: [0-9.]+ MB of ([0-9.]+) MB")));
+  const double budget = (std::stod(match[1]) + 0.05) * 1e6;  // as far as it is printed
+  if (!kSanitized) {
+    EXPECT_LE(static_cast<double>(r.rss_max_bytes), budget) << r.err;
+  }
+}
+
+// With checkpoints, where there is no memory for them, and as it comes.
+TEST(ChatTest, ReadsOnlyWhatIsNewWithinItsMemory) {
   const Folder folder;
   for (const char* think : {"off", "on"}) {
-    const ProcessResult r =
-        Chat(folder, "What is the capital of Mongolia?\nWhat is 17 + 25?\nThanks.\n",
-             {"-v", "--think", think, "--system", std::string(600, 'x')});
-    EXPECT_EQ(r.exit_code, 0) << r.err;
-    std::vector<int> known;
-    for (size_t at = r.err.find(" known"); at != std::string::npos;
-         at = r.err.find(" known", at + 1)) {
-      known.push_back(std::stoi(r.err.substr(r.err.rfind(' ', at - 1) + 1)));
+    std::string said;
+    for (const std::vector<std::string>& memory : std::vector<std::vector<std::string>>{
+             {"--memory", Budget(200)}, {"--memory", Budget(34)}, {}}) {
+      std::vector<std::string> arguments = {"-v", "--think", think, "--system", kSystem};
+      arguments.insert(arguments.end(), memory.begin(), memory.end());
+      const ProcessResult r = Chat(folder, kThreeTurns, arguments);
+      EXPECT_EQ(r.exit_code, 0) << r.err;
+      ExpectBudgetHeld(r);
+      if (said.empty()) said = r.out;
+      EXPECT_EQ(r.out, said) << "it does not depend on the memory";
+      const std::vector<int> known = Known(r.err);
+      ASSERT_EQ(known.size(), 3u) << r.err;
+      EXPECT_EQ(known[0], 0);
+      EXPECT_GT(known[1], 50) << "the system prompt and the first question";
+      EXPECT_GE(known[2], known[1]);
+      EXPECT_GT(known[2], 64);
     }
-    ASSERT_EQ(known.size(), 3u) << r.err;
-    EXPECT_EQ(known[0], 0);
-    EXPECT_GT(known[1], 50) << "the system prompt and the first question";
-    EXPECT_GT(known[2], known[1] + 5);
   }
+}
+
+TEST(ChatTest, GoesOnWithItsStateAfterARestart) {
+  const Folder folder;
+  const std::vector<std::string> arguments = {"-v", "--system", kSystem, "--session", "trip"};
+  const ProcessResult first = Chat(folder, kThreeTurns, arguments);
+  ASSERT_EQ(Known(first.err).size(), 3u) << first.err;
+  const ProcessResult second = Chat(folder, "What is 1 + 1?\n", arguments);
+  ASSERT_EQ(Known(second.err).size(), 1u) << second.err;
+  EXPECT_GE(Known(second.err)[0], Known(first.err)[2]);
+  ExpectBudgetHeld(second);
+  // The same system prompt in another chat.
+  std::vector<std::string> other = arguments;
+  other.back() = "other";
+  const ProcessResult third = Chat(folder, "What is 1 + 1?\n", other);
+  ASSERT_EQ(Known(third.err).size(), 1u) << third.err;
+  EXPECT_GE(Known(third.err)[0], 64);
+  // What it says does not depend on what was known.
+  other.back() = "another";
+  other.insert(other.end(), {"--no-save"});
+  EXPECT_EQ(Chat(folder, "What is 1 + 1?\n", other).out, third.out);
 }
 
 TEST(ChatTest, CommandsWorkInPipesToo) {
@@ -104,6 +151,36 @@ TEST(ChatTest, UserToolsGetTheirArgumentsAsJson) {
   EXPECT_EQ(nlohmann::json::parse(ReadFile(folder.File("seen.json")))["city"], "Paris");
 }
 
+// A model that is sampled like this would leave out what it was never taught, and much else.
+TEST(ChatTest, CallsFollowTheirSchemas) {
+  const Folder folder;
+  const std::string tools = folder.Write("tools.json", R"([{
+      "name": "get_weather", "description": "Get the current weather for a city.",
+      "parameters": {"type": "object", "required": ["city", "days", "unit"],
+                     "properties": {"city": {"type": "string", "maxLength": 40},
+                                    "days": {"type": "integer", "minimum": 1, "maximum": 3},
+                                    "unit": {"enum": ["kelvin", "rankine"]}}},
+      "command": "tr -d '\\n' >> seen; echo >> seen; echo sunny", "ask": false}])");
+  for (const char* seed : {"1", "2", "3", "4", "5"}) {
+    const ProcessResult r =
+        Chat(folder, "What is the weather in Paris?\n",
+             {"--tools", tools, "--temp", "1.2", "-s", seed, "-n", "100", "-v"});
+    EXPECT_EQ(r.exit_code, 0) << r.err;
+    EXPECT_THAT(r.out, Not(HasSubstr("<tool_call>")));
+    EXPECT_THAT(r.err, AllOf(Not(HasSubstr("is missing")), Not(HasSubstr("no tool '"))));
+  }
+  std::istringstream seen(ReadFile(folder.File("seen")));
+  int calls = 0;
+  for (std::string line; std::getline(seen, line); ++calls) {
+    const auto call = nlohmann::json::parse(line);
+    EXPECT_EQ(call.size(), 3u) << line;
+    EXPECT_TRUE(call["city"].is_string()) << line;
+    EXPECT_THAT(call["days"], testing::AnyOf(1, 2, 3)) << line;
+    EXPECT_THAT(call["unit"], testing::AnyOf("kelvin", "rankine")) << line;
+  }
+  EXPECT_GE(calls, 3);
+}
+
 TEST(ChatTest, ToolsHaveATimeAndALengthToKeepTo) {
   const Folder folder;
   const std::string tools = folder.Write("tools.json", R"([{
@@ -129,9 +206,6 @@ TEST(ChatTest, KeepsAChatUnderItsName) {
       Chat(folder, "What is the capital of Mongolia?\n", {"--session", "trip", "--system", "Hi."});
   EXPECT_EQ(first.exit_code, 0) << first.err;
   const std::string path = folder.File("flashmoe/chats/trip.json");
-  struct stat info = {};
-  ASSERT_EQ(stat(path.c_str(), &info), 0);
-  EXPECT_EQ(info.st_mode & 0777, 0600u);
   const ProcessResult second = Chat(folder, "What is 17 + 25?\n/sessions\n", {"--session", "trip"});
   EXPECT_THAT(second.err, HasSubstr("capital of Mongolia"));
   const nlohmann::json kept = nlohmann::json::parse(ReadFile(path));
@@ -144,6 +218,23 @@ TEST(ChatTest, KeepsAChatUnderItsName) {
   EXPECT_EQ(newest.exit_code, 1);
   EXPECT_EQ(nlohmann::json::parse(ReadFile(folder.File("flashmoe/chats/other.json")))["messages"],
             kept["messages"]);
+}
+
+TEST(ChatTest, NobodyElseMayReadWhatIsKept) {
+  const Folder folder;
+  Chat(folder, "Hello.\n", {"--session", "trip", "--system", kSystem});
+  namespace fs = std::filesystem;
+  const fs::path state = folder.File("flashmoe");
+  EXPECT_EQ(fs::status(state).permissions(), fs::perms::owner_all);
+  int files = 0;
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(state)) {
+    const bool file = entry.is_regular_file();
+    files += file ? 1 : 0;
+    EXPECT_EQ(entry.status().permissions(),
+              file ? fs::perms::owner_read | fs::perms::owner_write : fs::perms::owner_all)
+        << entry.path();
+  }
+  EXPECT_GE(files, 2) << "the chat and checkpoints";
 }
 
 TEST(ChatTest, DamagedChatsAreRefused) {
@@ -170,6 +261,9 @@ TEST(ChatTest, BadToolFilesAreRefused) {
       {R"([{"name": "a"}])", "\"command\""},
       {R"([{"name": "a", "command": ["x", 1]}])", "\"command\""},
       {R"([{"name": "a", "command": "x", "timeout_s": -1}])", "timeout_s"},
+      {R"([{"name": "a", "command": "x", "parameters": {"type": "thing"}}])", "tool a)"},
+      {R"([{"name": "a", "command": "x", "parameters": {"properties": {"x": {"type": 7}}}}])",
+       "tool a: /properties/x"},
       {R"([{"name": "a", "command": "x"}, {"name": "a", "command": "x"}])", "two tools"}};
   for (const auto& [text, problem] : cases) {
     const std::string path = folder.Write("tools.json", text);

@@ -152,6 +152,38 @@ TEST_P(DeterminismTest, SnapshotContinuesBitForBit) {
   EXPECT_SAME_LOGITS(steps(*other), continuous) << "in another session";
 }
 
+TEST_P(DeterminismTest, RewoundToAMarkASequenceIsAsIfReadAtOnce) {
+  const auto engine = Open(path_, options_);
+  ASSERT_NE(engine, nullptr);
+  auto session = engine->NewSession();
+  ASSERT_TRUE(session.has_value());
+  std::vector<int32_t> first = SomeTokens(70, 500), second = first;
+  const std::vector<int32_t> other = SomeTokens(40, 500, /*seed=*/7);
+  first.insert(first.end(), other.begin(), other.end());
+  second.insert(second.end(), other.rbegin(), other.rend());
+
+  EXPECT_EQ(session->Rewind(first), 0) << "there is no mark";
+  ASSERT_TRUE(session->Sync(std::span(first).first(64)).has_value());
+  session->Mark();
+  ASSERT_TRUE(session->Sync(first).has_value());
+  ASSERT_TRUE(session->Append(5).has_value());
+  EXPECT_EQ(session->Rewind(std::span(first).first(64)), 0) << "one token must be left to read";
+  EXPECT_EQ(session->Rewind(SomeTokens(80, 500, /*seed=*/8)), 0);
+  EXPECT_EQ(session->Rewind(second), 64);
+  EXPECT_EQ(session->Rewind(second), 64) << "it is there";
+  ASSERT_TRUE(session->Sync(second).has_value());
+  const LogitRows rewound = {{session->logits().begin(), session->logits().end()}};
+
+  auto fresh = engine->NewSession();
+  ASSERT_TRUE(fresh.has_value());
+  ASSERT_TRUE(fresh->Sync(second).has_value());
+  const LogitRows at_once = {{fresh->logits().begin(), fresh->logits().end()}};
+  EXPECT_SAME_LOGITS(rewound, at_once);
+
+  ASSERT_TRUE(session->Sync(other).has_value());
+  EXPECT_EQ(session->Rewind(second), 0) << "what it marked is overwritten";
+}
+
 std::vector<std::string> TableNames() {
   std::vector<std::string> names;
   for (const KernelTable* kernels : AvailableKernels()) names.emplace_back(kernels->name);
