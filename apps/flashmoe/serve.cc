@@ -168,6 +168,7 @@ Result<Loaded> Load(const ServeFlags& flags, const CancelFlag& cancel) {
   FM_ASSIGN_OR_RETURN(EngineOptions options, MakeEngineOptions(flags.engine));
   options.cancel = &cancel;
   options.sequences = flags.slots;
+  options.grammars = true;
   if (flags.engine.model.empty() && options.memory_bytes == 0) {
     options.memory_wish = kBundledModelMemory;
   }
@@ -189,6 +190,12 @@ Result<Loaded> Load(const ServeFlags& flags, const CancelFlag& cancel) {
   FM_ASSIGN_OR_RETURN(TextModel text, LoadTextModel(*file));
   FM_ASSIGN_OR_RETURN(loaded.engine,
                       Engine::Load(std::move(file), std::move(text), options, TerminalProgress()));
+  // What it was asked for before the last stop, it will be asked for again.
+  if (Status status = loaded.engine->FetchResidentExperts(TerminalProgress(), &cancel);
+      !status.has_value()) {
+    if (status.error().code == ErrorCode::kCancelled) return std::unexpected(status.error());
+    PrintNote("flashmoe: note: " + Printable(status.error().ToString()));
+  }
   ClearProgress();
   PrintDeviations(flags.engine, *loaded.engine);
   return loaded;
@@ -225,6 +232,9 @@ Result<int> Serve(const ServeFlags& flags) {
                         flags.stop_s));
   const bool all_done = server->Stop(flags.stop_s);
   scheduler->Stop(0);
+  if (Status status = loaded.engine->SaveResidentExperts(); !status.has_value()) {
+    PrintNote("flashmoe: note: " + Printable(status.error().ToString()));
+  }
   PrintNote(all_done ? "flashmoe: stopped" : "flashmoe: stopped; some answers were cut off");
   return 0;
 }
@@ -261,7 +271,8 @@ void AddServerOptions(CLI::App& app, ServeFlags& flags) {
       ->type_name("N")
       ->check(Between(1, int64_t{1} << 40));
   app.add_option("--cache-dir", flags.cache_dir,
-                 "Keep what was read of long prompts in this folder, also for the next start")
+                 "Keep what was read of long prompts in this folder, also for the next start, and "
+                 "which experts were in memory")
       ->type_name("DIR");
   app.add_option(
          "--prefix-memory", flags.prefix_memory,

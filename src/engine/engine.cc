@@ -1,6 +1,7 @@
 #include "engine/engine.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <limits>
@@ -8,6 +9,7 @@
 #include "base/memory.h"
 #include "base/units.h"
 #include "engine/model_identity.h"
+#include "engine/resident_experts.h"
 #include "engine/session.h"
 #include "io/page_cache.h"
 
@@ -241,9 +243,25 @@ Status Engine::OpenPrefixes(const CheckpointOptions& options, const ModelConfig&
   if (!options.folder.empty()) {
     const std::string computed =
         fmt::format("{} {} {}", plan_.kernels, plan_.kv, plan_.experts_per_token);
-    FM_ASSIGN_OR_RETURN(prefixes.model, ModelIdentity(*file_, config, computed));
+    FM_ASSIGN_OR_RETURN(identity_, ModelIdentity(*file_, config, computed));
+    prefixes.model = identity_;
+    residents_path_ = fmt::format("{}/{:016x}.experts", options.folder, identity_.low);
   }
   FM_ASSIGN_OR_RETURN(prefixes_, PrefixStore::Open(std::move(prefixes)));
+  return {};
+}
+
+Status Engine::SaveResidentExperts() const {
+  if (residents_path_.empty()) return {};
+  return WriteResidentExperts(residents_path_, identity_, ResidentExperts::Of(model_->store()));
+}
+
+Status Engine::FetchResidentExperts(const ProgressFn& progress, const CancelFlag* cancel) {
+  if (residents_path_.empty() || access(residents_path_.c_str(), F_OK) != 0) return {};
+  FM_ASSIGN_OR_RETURN(const ResidentExperts resident,
+                      ReadResidentExperts(residents_path_, identity_));
+  FM_RETURN_IF_ERROR(FetchExperts(resident, model_->store(), progress, cancel));
+  model_->store().ResetStats();
   return {};
 }
 

@@ -20,6 +20,7 @@
 #include "grammar/token_masks.h"
 #include "io/async_reader.h"
 #include "model/model.h"
+#include "state/digest.h"
 #include "state/prefix_store.h"
 
 namespace flashmoe {
@@ -118,6 +119,11 @@ class Engine {
   // What is remembered of prompts; null if EngineOptions::checkpoints asks for nothing.
   PrefixStore* prefixes() { return prefixes_.get(); }
 
+  // Notes in CheckpointOptions::folder which experts are in memory.
+  Status SaveResidentExperts() const;
+  // Reads those that another process has noted there; nothing noted is no error.
+  Status FetchResidentExperts(const ProgressFn& progress, const CancelFlag* cancel);
+
   const EnginePlan& plan() const { return plan_; }
   const TextModel& text() const { return text_; }
   Model& model() { return *model_; }
@@ -139,6 +145,8 @@ class Engine {
   EnginePlan plan_;
   std::unique_ptr<Model> model_;
   std::unique_ptr<PrefixStore> prefixes_;
+  std::string residents_path_;  // empty: there is no folder
+  Digest identity_;             // of what is computed, where there is a folder
 };
 
 // `experts_per_token` 0: as trained.
