@@ -55,9 +55,9 @@ int64_t ChatEngine::SharedWithNextTurn(const ChatRequest& request,
   ChatRequest next = request;
   next.messages.push_back({.role = Role::kAssistant, .text = "Yes."});
   next.messages.push_back({.role = Role::kUser, .text = "And?"});
-  const auto rendered = RenderChat(*engine_->text().chat_template, next);
+  const auto rendered = RenderChat(*engine_->text().chat_template, engine_->text().tokenizer, next);
   if (!rendered.has_value()) return 0;
-  const std::vector<int32_t> tokens = engine_->text().Encode(rendered->prompt);
+  const std::vector<int32_t> tokens = engine_->text().Encode(rendered->prompt, rendered->plain);
   const auto end = std::mismatch(prompt.begin(), prompt.end(), tokens.begin(), tokens.end()).first;
   return end - prompt.begin();
 }
@@ -87,10 +87,10 @@ Result<Turn> ChatEngine::Answer(const ChatRequest& request, const OnEvent& on_ev
   cancel_.Clear();
   const double start = NowSeconds();
   const StoreStats before = engine_->model().store().stats();
-  FM_ASSIGN_OR_RETURN(const RenderedChat rendered,
-                      RenderChat(*engine_->text().chat_template, request));
+  FM_ASSIGN_OR_RETURN(const RenderedChat rendered, RenderChat(*engine_->text().chat_template,
+                                                              engine_->text().tokenizer, request));
   GenerateRequest generate;
-  generate.prompt = engine_->text().Encode(rendered.prompt);
+  generate.prompt = engine_->text().Encode(rendered.prompt, rendered.plain);
   generate.sampling = request.options.sampling.Over(engine_->text().sampling);
   generate.max_tokens = request.options.max_tokens.value_or(-1);
   generate.stop = request.options.stop;
