@@ -53,9 +53,10 @@ Result<std::unique_ptr<ChatEngine>> ChatEngine::Load(std::unique_ptr<ModelFile> 
 }
 
 int64_t ChatEngine::SharedWith(const ChatRequest& other, const std::vector<int32_t>& prompt) const {
-  const auto rendered = RenderChat(*engine_->text().chat_template, other);
+  const auto rendered =
+      RenderChat(*engine_->text().chat_template, engine_->text().tokenizer, other);
   if (!rendered.has_value()) return 0;
-  const std::vector<int32_t> tokens = engine_->text().Encode(rendered->prompt);
+  const std::vector<int32_t> tokens = engine_->text().Encode(rendered->prompt, rendered->plain);
   const auto end = std::mismatch(prompt.begin(), prompt.end(), tokens.begin(), tokens.end()).first;
   return end - prompt.begin();
 }

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/units.h"
+#include "chat/render_chat.h"
 #include "engine/generate.h"
 #include "format/utf8.h"
 #include "grammar/grammar.h"
@@ -52,9 +53,9 @@ Result<std::string> PromptText(const RunFlags& flags) {
 }
 
 // What the model is given: the prompt in the form of a chat, or as it is.
-Result<std::string> RenderPrompt(const TextModel& text, const RunFlags& flags,
-                                 const std::string& prompt) {
-  if (flags.raw) return prompt;
+Result<RenderedChat> RenderPrompt(const TextModel& text, const RunFlags& flags,
+                                  const std::string& prompt) {
+  if (flags.raw) return RenderedChat{.prompt = prompt};
   if (!text.chat_template) {
     return Fail(ErrorCode::kNotFound, "the model has no chat template", {},
                 "use --raw to continue the text as it is");
@@ -63,11 +64,13 @@ Result<std::string> RenderPrompt(const TextModel& text, const RunFlags& flags,
     return InvalidInput("the prompt is not valid UTF-8", flags.file,
                         "convert it, e.g. with iconv -t UTF-8, or continue it with --raw");
   }
-  auto messages = nlohmann::ordered_json::array();
-  if (!flags.system.empty()) messages.push_back({{"role", "system"}, {"content", flags.system}});
-  messages.push_back({{"role", "user"}, {"content", prompt}});
-  return text.chat_template->Render(
-      {{"messages", messages}, {"enable_thinking", flags.think}, {"add_generation_prompt", true}});
+  ChatRequest request;
+  if (!flags.system.empty()) {
+    request.messages.push_back({.role = Role::kSystem, .text = flags.system});
+  }
+  request.messages.push_back({.role = Role::kUser, .text = prompt});
+  request.thinking = flags.think;
+  return RenderChat(*text.chat_template, text.tokenizer, request);
 }
 
 // What the answer to this prompt must look like; null: anything.
@@ -161,9 +164,9 @@ Result<int> Run(const RunFlags& flags) {
   FM_ASSIGN_OR_RETURN(std::unique_ptr<ModelFile> file, OpenRunnableModel(flags.engine.model));
   FM_ASSIGN_OR_RETURN(TextModel text, LoadTextModel(*file));
   GenerateRequest request;
-  FM_ASSIGN_OR_RETURN(const std::string rendered, RenderPrompt(text, flags, prompt));
-  FM_ASSIGN_OR_RETURN(request.grammar, AnswerGrammar(flags, rendered));
-  request.prompt = text.Encode(rendered);
+  FM_ASSIGN_OR_RETURN(const RenderedChat rendered, RenderPrompt(text, flags, prompt));
+  FM_ASSIGN_OR_RETURN(request.grammar, AnswerGrammar(flags, rendered.prompt));
+  request.prompt = text.Encode(rendered.prompt, rendered.plain);
   FM_ASSIGN_OR_RETURN(request.sampling, Sampling(flags, text.sampling));
   request.max_tokens = flags.max_tokens;
   request.stop = flags.stop;

@@ -52,7 +52,7 @@ struct AnswerEnd {
     kLength,  // the limit or the end of the context
   };
   Reason reason = Reason::kStop;
-  std::string stop_string = {};  // the one that ended the answer, if one did and it is known
+  std::string stop_string = {};  // the one that ended the answer, if one did
   AnswerUsage usage = {};
 };
 

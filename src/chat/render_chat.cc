@@ -1,7 +1,10 @@
 #include "chat/render_chat.h"
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
+
+#include "chat/plain_contents.h"
 
 namespace flashmoe {
 namespace {
@@ -53,18 +56,19 @@ bool EndsInThinking(std::string_view prompt) {
   return end != std::string_view::npos && prompt.substr(0, end + 1).ends_with("<think>");
 }
 
-// Places are found by the marks that begin turns. A text that holds such a mark itself gives a
-// point of no use, not a wrong one: a prefix is compared token by token before it is reused.
-std::vector<size_t> ReusePoints(std::string_view prompt) {
-  std::vector<size_t> points;
-  const size_t first = prompt.find(kUserTurn);
-  if (first == std::string_view::npos) return points;
-  if (first > 0) points.push_back(first);
-  size_t last = prompt.rfind(kUserTurn);
-  while (last > first && prompt.substr(last).starts_with(kToolTurn)) {
-    last = prompt.rfind(kUserTurn, last - 1);
+// Places are found by the marks that begin turns, where they are the template's.
+std::vector<size_t> ReusePoints(const RenderedChat& rendered) {
+  const std::string_view prompt = rendered.prompt;
+  std::vector<size_t> turns;
+  for (size_t at = 0; (at = prompt.find(kUserTurn, at)) != prompt.npos; at += kUserTurn.size()) {
+    if (!std::ranges::binary_search(rendered.plain, at)) turns.push_back(at);
   }
-  if (last > first) points.push_back(last);
+  if (turns.empty()) return {};
+  const size_t first = turns.front();
+  while (turns.size() > 1 && prompt.substr(turns.back()).starts_with(kToolTurn)) turns.pop_back();
+  std::vector<size_t> points;
+  if (first > 0) points.push_back(first);
+  if (turns.back() > first) points.push_back(turns.back());
   return points;
 }
 
@@ -79,11 +83,14 @@ Json TemplateRequest(const ChatRequest& request) {
   return json;
 }
 
-Result<RenderedChat> RenderChat(const ChatTemplate& chat_template, const ChatRequest& request) {
+Result<RenderedChat> RenderChat(const ChatTemplate& chat_template, const Tokenizer& tokenizer,
+                                const ChatRequest& request) {
+  const Json json = TemplateRequest(request);
   RenderedChat rendered;
-  FM_ASSIGN_OR_RETURN(rendered.prompt, chat_template.Render(TemplateRequest(request)));
+  FM_ASSIGN_OR_RETURN(rendered.prompt, chat_template.Render(json));
+  FM_ASSIGN_OR_RETURN(rendered.plain, PlainPlaces(chat_template, tokenizer, json, rendered.prompt));
   rendered.starts_in_thinking = EndsInThinking(rendered.prompt);
-  rendered.reuse_points = ReusePoints(rendered.prompt);
+  rendered.reuse_points = ReusePoints(rendered);
   return rendered;
 }
 

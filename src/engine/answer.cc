@@ -68,6 +68,7 @@ GenerateResult GrowingAnswer::Finish(FinishReason reason) {
     if (!rest.empty()) Show({.text = rest});
   }
   result_.finish = reason;
+  result_.stop_string = stop_.found();
   return std::move(result_);
 }
 

@@ -46,6 +46,7 @@ struct GenerateResult {
   std::vector<int32_t> tokens;  // with the stop token, if one ended the answer
   std::string text;             // without it
   FinishReason finish = FinishReason::kStop;
+  std::string stop_string;  // of GenerateRequest::stop, the one that ended the answer, if one did
   int64_t prompt_tokens = 0;
   int64_t prompt_tokens_reused = 0;  // of these, held by the session already
   double ttft_s = 0;                 // until the first token was chosen

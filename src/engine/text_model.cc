@@ -172,8 +172,8 @@ Status ReadHf(const ModelFile& file, TextModel& text) {
 
 }  // namespace
 
-std::vector<int32_t> TextModel::Encode(std::string_view text) const {
-  std::vector<int32_t> ids = tokenizer.Encode(text);
+std::vector<int32_t> TextModel::Encode(std::string_view text, std::span<const size_t> plain) const {
+  std::vector<int32_t> ids = plain.empty() ? tokenizer.Encode(text) : tokenizer.Encode(text, plain);
   if (bos) ids.insert(ids.begin(), *bos);
   return ids;
 }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -23,7 +24,8 @@ struct TextModel {
   SamplingParams sampling;
 
   // Text that goes to the model as it is, with the bos token where there is one.
-  std::vector<int32_t> Encode(std::string_view text) const;
+  // Offsets `plain`: as for Tokenizer::Encode.
+  std::vector<int32_t> Encode(std::string_view text, std::span<const size_t> plain = {}) const;
 };
 
 Result<TextModel> LoadTextModel(const ModelFile& file);

@@ -65,9 +65,8 @@ bool IsWhole(double value) { return std::abs(value) < 9e15 && value == std::trun
 
 }  // namespace
 
-Result<NodeId> SchemaCompiler::AppendChoices(Nfa& nfa, NodeId from, const Schema& schema,
-                                             const char* keyword, const std::string& pointer,
-                                             int depth) {
+Result<std::vector<Schema>> SchemaCompiler::Alternatives(const Schema& schema, const char* keyword,
+                                                         const std::string& pointer) {
   const Schema& list = schema[keyword];
   const std::string list_pointer = Below(pointer, keyword);
   if (!list.is_array() || list.empty()) {
@@ -88,7 +87,6 @@ Result<NodeId> SchemaCompiler::AppendChoices(Nfa& nfa, NodeId from, const Schema
       continue;
     }
     FM_ASSIGN_OR_RETURN(const Schema flat, Flatten(list[i], branch_pointer));
-    FM_RETURN_IF_ERROR(CheckBudget(nfa, branch_pointer, depth));
     FM_ASSIGN_OR_RETURN(Schema merged, Merge(rest, flat, branch_pointer));
     branches.push_back(std::move(merged));
   }
@@ -96,10 +94,17 @@ Result<NodeId> SchemaCompiler::AppendChoices(Nfa& nfa, NodeId from, const Schema
     FM_RETURN_IF_ERROR(CheckExclusive(branches, list_pointer));
     for (size_t i = 0; i < list.size() && rest.empty(); ++i) branches[i] = list[i];
   }
+  return branches;
+}
+
+Result<NodeId> SchemaCompiler::AppendChoices(Nfa& nfa, NodeId from, const Schema& schema,
+                                             const char* keyword, const std::string& pointer,
+                                             int depth) {
+  FM_ASSIGN_OR_RETURN(const std::vector<Schema> branches, Alternatives(schema, keyword, pointer));
   const NodeId to = nfa.AddNode();
   for (size_t i = 0; i < branches.size(); ++i) {
     // Where something stands beside the list, the alternative exists nowhere in the schema.
-    const std::string where = Below(list_pointer, std::to_string(i));
+    const std::string where = Below(Below(pointer, keyword), std::to_string(i));
     FM_ASSIGN_OR_RETURN(const NodeId end, Append(nfa, from, branches[i], where, depth + 1));
     nfa.AddEmpty(end, to);
   }

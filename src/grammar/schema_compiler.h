@@ -51,6 +51,10 @@ class SchemaCompiler {
   // StringMachine, with the pointer in its errors.
   Result<Machine> StringMachineOf(StringLimits limits, TextEncoding encoding,
                                   const std::string& pointer);
+  // What stands in the list `keyword` of a flat schema, anyOf or oneOf, merged with what stands
+  // beside the list.
+  Result<std::vector<Schema>> Alternatives(const Schema& schema, const char* keyword,
+                                           const std::string& pointer);
   // `enum` and `const` as a list, without what contradicts the other keywords; null: neither.
   Result<Schema> ValuesOf(const Schema& schema, const std::string& pointer);
   // Records that a lenient grammar drops a constraint; an error otherwise.

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "grammar/testing.h"
 
 namespace flashmoe::grammar {
@@ -67,6 +69,56 @@ TEST(ToolCalls, OfQwen35) {
            Xml("send", Parameter("to", "[]") + Parameter("zip", "1234")),
            kParis.substr(0, kParis.size() - 1)}) {
     EXPECT_FALSE(Accepts(g, wrong)) << wrong;
+  }
+}
+
+TEST(ToolCalls, WhatMayBeAStringOrNotIsReadAsItIsMeant) {
+  const auto accepts = [](const std::string& schema, const std::string& text) {
+    static std::map<std::string, std::shared_ptr<const Grammar>> grammars;
+    auto& g = grammars[schema];
+    if (!g) {
+      g = Compile(
+          {.required = true},
+          {{.name = "f",
+            .parameters = ParseJson(R"({"$defs":{"u":{"enum":["a",1,null]}},"properties":{"x":)" +
+                                    schema + R"(},"required":["x"]})")}});
+    }
+    return Accepts(g, Xml("f", Parameter("x", text)));
+  };
+  struct Case {
+    std::string schema;
+    std::vector<std::string> right, wrong;
+  };
+  const std::vector<Case> cases = {
+      {R"({"anyOf":[{"type":"integer","minimum":0,"maximum":9},{"type":"string","maxLength":3}]})",
+       {"7", "", "abc", "x1", "-", "tru", "{}"},
+       {"10", "-1", "1.5", " 12", "abcd", "12e"}},  // read as a number, but not allowed as one
+      {R"({"type":["string","null"],"maxLength":4})",
+       {"null", "12", "nul", "a\nb"},
+       {"None", " null", "hello"}},
+      {R"({"$ref":"#/$defs/u"})", {"a", "1", "null"}, {"b", "2", "\"a\"", "None"}},
+      {R"({"enum":["1","x",true]})", {"x", "1", "true"}, {"True", "y", "2"}},
+      {R"({"oneOf":[{"type":"object","properties":{"k":{"const":1}},"required":["k"]},
+           {"enum":["auto","{}"]}]})",
+       {"auto", R"({"k": 1})"},
+       {"{}", R"({"k": 2})", "none"}},
+      {R"({"anyOf":[{"type":"string","pattern":"^[0-9]+$"},{"type":"boolean"}]})",
+       {"12", "true"},
+       {"yes", "True", "1.5"}},
+      {R"({"anyOf":[{"type":"array","items":{"type":"integer"}},{"type":"string","minLength":1}]})",
+       {"[1, 2]", "a", " x"},
+       {"[1, x]", "[", " [a]", ""}},
+      // Nothing is said but types: any text is one of them.
+      {R"({"type":["string","null"]})", {"null", "None", "12", ""}, {}},
+      {R"({"anyOf":[{"type":"string"},{"type":"object"}]})", {"{\"a\": 1}", "{", "x"}, {}},
+      {"{}", {"1", "x"}, {}},
+      {R"({"minLength":2})", {"12", "true"}, {"1"}},
+  };
+  for (const Case& c : cases) {
+    for (const std::string& text : c.right)
+      EXPECT_TRUE(accepts(c.schema, text)) << c.schema << text;
+    for (const std::string& text : c.wrong)
+      EXPECT_FALSE(accepts(c.schema, text)) << c.schema << text;
   }
 }
 

@@ -31,15 +31,17 @@ StopMatcher::Output StopMatcher::Push(std::string_view text) {
   for (const char c : text) {
     pending_ += c;
     held = 0;
-    size_t found = 0;
+    const Stop* found = nullptr;
     for (Stop& stop : stops_) {
       Advance(stop, c);
       held = std::max(held, stop.matched);
-      if (stop.matched == stop.text.size()) found = std::max(found, stop.matched);
+      if (stop.matched < stop.text.size()) continue;
+      if (found == nullptr || stop.matched > found->matched) found = &stop;
     }
-    if (found > 0) {
+    if (found != nullptr) {
       stopped_ = true;
-      pending_.resize(pending_.size() - found);
+      found_ = found->text;
+      pending_.resize(pending_.size() - found_.size());
       return {std::exchange(pending_, {}), true};
     }
   }

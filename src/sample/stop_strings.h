@@ -26,6 +26,9 @@ class StopMatcher {
   // The end of the text: what was held back is no stop string and belongs to it.
   std::string Finish();
 
+  // The stop string that ended the text; empty: none did.
+  const std::string& found() const { return found_; }
+
  private:
   // Knuth-Morris-Pratt: `matched` bytes at the end of the text are a beginning of `text`.
   struct Stop {
@@ -36,7 +39,7 @@ class StopMatcher {
   static void Advance(Stop& stop, char c);
 
   std::vector<Stop> stops_;
-  std::string pending_;
+  std::string pending_, found_;
   bool stopped_ = false;
 };
 

@@ -74,6 +74,17 @@ TEST(StopMatcherTest, TheFirstToBeCompleteWinsAndTheLongestOfThose) {
   EXPECT_EQ(Feed({"c", "abc"}, {"xabc"}), Expected("x", true));
 }
 
+TEST(StopMatcherTest, SaysWhichStopStringItWas) {
+  StopMatcher matcher({"abcd", "c", "bc", "x"});
+  EXPECT_EQ(matcher.found(), "");
+  matcher.Push("ab");
+  EXPECT_EQ(matcher.found(), "");
+  matcher.Push("cx");
+  EXPECT_EQ(matcher.found(), "bc");
+  matcher.Push("x");
+  EXPECT_EQ(matcher.found(), "bc");
+}
+
 TEST(StopMatcherTest, NothingComesAfterTheStop) {
   StopMatcher matcher({"."});
   const StopMatcher::Output first = matcher.Push("one. two");

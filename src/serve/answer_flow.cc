@@ -115,6 +115,7 @@ void AnswerFlow::OnEnd(Result<GenerateResult> result) {
   AnswerEnd end;
   end.reason = result->finish == FinishReason::kLength ? AnswerEnd::Reason::kLength
                                                        : AnswerEnd::Reason::kStop;
+  end.stop_string = std::move(result->stop_string);
   usage_.prompt_tokens = result->prompt_tokens;
   usage_.cached_tokens = result->prompt_tokens_reused;
   usage_.completion_tokens = static_cast<int64_t>(result->tokens.size());

@@ -34,7 +34,7 @@ class PlainWriter final : public AnswerWriter {
 
  private:
   static std::string Usage(const AnswerEnd& end) {
-    return (end.reason == AnswerEnd::Reason::kLength ? " length " : " stop ") +
+    return (end.reason == AnswerEnd::Reason::kLength ? " length " : " stop ") + end.stop_string +
            std::to_string(end.usage.prompt_tokens) + "+" +
            std::to_string(end.usage.completion_tokens) + " cached " +
            std::to_string(end.usage.cached_tokens) + " thought " +
@@ -59,9 +59,10 @@ class AnswerFlowTest : public testing::Test {
     piece.token = token;
     return job_.on_piece(piece);
   }
-  void End(FinishReason finish = FinishReason::kStop) {
+  void End(FinishReason finish = FinishReason::kStop, std::string stop_string = "") {
     GenerateResult result;
     result.finish = finish;
+    result.stop_string = std::move(stop_string);
     result.prompt_tokens = 3;
     result.prompt_tokens_reused = 2;
     result.tokens = {5, 5};
@@ -110,6 +111,16 @@ TEST_F(AnswerFlowTest, AWholeAnswerIsSentAtTheEnd) {
   End();
   EXPECT_THAT(body(), testing::StartsWith("whole:Hm.|Yes.|"));
   EXPECT_THAT(body(), HasSubstr("thought 2"));
+}
+
+TEST_F(AnswerFlowTest, TheStopStringThatEndedAnAnswerIsTold) {
+  for (const bool stream : {false, true}) {
+    exchange_ = std::make_shared<TestExchange>();
+    Start(stream);
+    Say("One");
+    End(FinishReason::kStop, ", two");
+    EXPECT_THAT(body(), HasSubstr(" stop , two3+2")) << stream;
+  }
 }
 
 TEST_F(AnswerFlowTest, OneCallEndsTheAnswerWhereMoreAreNotWanted) {

@@ -2,10 +2,10 @@
 //
 // An event is one JSON object:
 //   tokens_per_s, disk_gbps, disk_roof_gbps, hit_rate (of the experts asked for since the last
-//   event; null if none were), memory {dense, slots, state, other} in bytes, context_used and
-//   context_limit in positions, running, queued, and experts {layers, per_layer, state}: base64 of
-//   a byte for each (layer, expert): bit 0 resident, bit 1 read since the last event, bit 2 used
-//   since the last event.
+//   event; null if none were), memory {dense, slots, state, checkpoints, other; resident, budget}
+//   in bytes, context_used and context_limit in positions, running, queued, and experts {layers,
+//   per_layer, state}: base64 of a byte for each (layer, expert): bit 0 resident, bit 1 read since
+//   the last event, bit 2 used since the last event.
 #pragma once
 
 #include <condition_variable>

@@ -25,28 +25,32 @@ ToolCallForm FindToolCallForm(const ChatTemplate& chat_template) {
   calls.calls = {{"", "probe", "{}"}};
   request.messages = {asks, calls, asks};
   request.tools = {{"probe", "x", {{"type", "object"}}, false}};
-  const Result<RenderedChat> rendered = RenderChat(chat_template, request);
-  const bool xml = rendered.has_value() && rendered->prompt.find("<function=") != std::string::npos;
+  const Result<std::string> prompt = chat_template.Render(TemplateRequest(request));
+  const bool xml = prompt.has_value() && prompt->find("<function=") != std::string::npos;
   return xml ? ToolCallForm::kQwen35Xml : ToolCallForm::kQwen3Json;
 }
 
-std::vector<int32_t> EncodeWithPoints(const TextModel& text, std::string_view prompt,
-                                      std::span<const size_t> points,
+std::vector<int32_t> EncodeWithPoints(const TextModel& text, const RenderedChat& rendered,
                                       std::vector<int64_t>& positions) {
   // A mark like <|im_start|> is cut out of the text before anything else: the parts have the same
   // tokens as the whole.
   std::vector<int32_t> tokens;
-  size_t begin = 0;
-  for (const size_t point : points) {
-    const std::string_view part = prompt.substr(begin, point - begin);
-    const std::vector<int32_t> more = begin == 0 ? text.Encode(part) : text.tokenizer.Encode(part);
+  const auto add = [&](size_t begin, size_t end) {
+    std::vector<size_t> plain;
+    auto place = std::ranges::lower_bound(rendered.plain, begin);
+    for (; place != rendered.plain.end() && *place < end; ++place) plain.push_back(*place - begin);
+    const std::string_view part = std::string_view(rendered.prompt).substr(begin, end - begin);
+    const std::vector<int32_t> more =
+        begin == 0 ? text.Encode(part, plain) : text.tokenizer.Encode(part, plain);
     tokens.insert(tokens.end(), more.begin(), more.end());
+  };
+  size_t begin = 0;
+  for (const size_t point : rendered.reuse_points) {
+    add(begin, point);
     positions.push_back(static_cast<int64_t>(tokens.size()));
     begin = point;
   }
-  const std::string_view rest = prompt.substr(begin);
-  const std::vector<int32_t> more = begin == 0 ? text.Encode(rest) : text.tokenizer.Encode(rest);
-  tokens.insert(tokens.end(), more.begin(), more.end());
+  add(begin, rendered.prompt.size());
   return tokens;
 }
 
@@ -64,11 +68,11 @@ Result<RenderedChat> ServedModel::Render(const ChatRequest& request) const {
   }
   // Tools that must not be called are not shown: a model that sees them calls them.
   if (request.tools.empty() || request.MayCallTools()) {
-    return RenderChat(*text_.chat_template, request);
+    return RenderChat(*text_.chat_template, text_.tokenizer, request);
   }
   ChatRequest without = request;
   without.tools.clear();
-  return RenderChat(*text_.chat_template, without);
+  return RenderChat(*text_.chat_template, text_.tokenizer, without);
 }
 
 void ServedModel::Apply(const AnswerOptions& options, GenerateRequest& generate) const {
@@ -86,8 +90,7 @@ void ServedModel::Apply(const AnswerOptions& options, GenerateRequest& generate)
 Result<PreparedRequest> ServedModel::Prepare(const ChatRequest& request) const {
   FM_ASSIGN_OR_RETURN(const RenderedChat rendered, Render(request));
   PreparedRequest prepared;
-  prepared.generate.prompt = EncodeWithPoints(text_, rendered.prompt, rendered.reuse_points,
-                                              prepared.generate.checkpoints);
+  prepared.generate.prompt = EncodeWithPoints(text_, rendered, prepared.generate.checkpoints);
   Apply(request.options, prepared.generate);
   prepared.logprobs = request.options.logprobs;
   prepared.parser = ParserFor(request, rendered);
@@ -120,7 +123,7 @@ Result<PreparedRequest> ServedModel::Prepare(const ApiRequest& request) const {
 
 Result<int64_t> ServedModel::CountTokens(const ChatRequest& request) const {
   FM_ASSIGN_OR_RETURN(const RenderedChat rendered, Render(request));
-  return static_cast<int64_t>(text_.Encode(rendered.prompt).size());
+  return static_cast<int64_t>(text_.Encode(rendered.prompt, rendered.plain).size());
 }
 
 }  // namespace flashmoe

@@ -54,9 +54,8 @@ class ServedModel {
 // Which of the known forms a model's template teaches; asked of the template itself.
 ToolCallForm FindToolCallForm(const ChatTemplate& chat_template);
 
-// The prompt's tokens; `points`, offsets into its text where tokens begin, become positions.
-std::vector<int32_t> EncodeWithPoints(const TextModel& text, std::string_view prompt,
-                                      std::span<const size_t> points,
+// The prompt's tokens; its reuse points become positions.
+std::vector<int32_t> EncodeWithPoints(const TextModel& text, const RenderedChat& rendered,
                                       std::vector<int64_t>& positions);
 
 }  // namespace flashmoe

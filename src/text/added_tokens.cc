@@ -72,19 +72,22 @@ void AddedTokenMatcher::Add(const TokenizerSpec::Added& token) {
   tokens_.push_back({token.id, token.lstrip, token.rstrip, token.single_word});
 }
 
-std::pair<int32_t, size_t> AddedTokenMatcher::Longest(std::string_view text, size_t at) const {
-  std::pair<int32_t, size_t> longest{-1, at};
+AddedTokenMatcher::Match AddedTokenMatcher::Longest(std::string_view text, size_t at) const {
+  Match longest{.end = at};
   int32_t node = 0;
   while (at < text.size() && (node = Child(node, text[at])) >= 0) {
     ++at;
     const int32_t token = nodes_[static_cast<size_t>(node)].token;
-    if (token >= 0) longest = {token, at};
+    if (token >= 0) longest = {.token = token, .end = at};
   }
+  longest.cut_off = node >= 0 && !nodes_[static_cast<size_t>(node)].children.empty();
   return longest;
 }
 
-std::vector<AddedTokenMatcher::Span> AddedTokenMatcher::Split(std::string_view text) const {
+std::vector<AddedTokenMatcher::Span> AddedTokenMatcher::Split(std::string_view text,
+                                                              std::span<const size_t> plain) const {
   std::vector<Span> spans;
+  auto next_plain = plain.begin();
   size_t done = 0;       // end of the last span
   size_t space_end = 0;  // of the white space that the last `rstrip` swallowed
   for (size_t at = 0; at < text.size();) {
@@ -92,14 +95,16 @@ std::vector<AddedTokenMatcher::Span> AddedTokenMatcher::Split(std::string_view t
       ++at;
       continue;
     }
-    const auto [index, match_end] = Longest(text, at);
-    if (index < 0) {
+    next_plain = std::find_if(next_plain, plain.end(), [&](size_t p) { return p >= at; });
+    const bool is_plain = next_plain != plain.end() && *next_plain == at;
+    const Match match = is_plain ? Match() : Longest(text, at);
+    if (match.token < 0) {
       ++at;
       continue;
     }
-    const Token& token = tokens_[static_cast<size_t>(index)];
-    size_t begin = at, end = match_end;
-    at = match_end;  // the search goes on here even where white space was swallowed
+    const Token& token = tokens_[static_cast<size_t>(match.token)];
+    size_t begin = at, end = match.end;
+    at = match.end;  // the search goes on here even where white space was swallowed
     if (token.single_word && TouchesWord(text, begin, end)) continue;
     if (token.lstrip) begin = std::max(SpaceBegin(text, std::min(done, begin), begin), done);
     if (token.rstrip) end = space_end = end < space_end ? space_end : SpaceEnd(text, end);

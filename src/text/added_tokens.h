@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -27,8 +28,24 @@ class AddedTokenMatcher {
 
   // Tokens are found from left to right, the longest at each place; then, as the reference does it:
   // `single_word` drops a token that touches a word character, `lstrip` and `rstrip` let it swallow
-  // the white space beside it. REQUIRES: valid UTF-8.
-  std::vector<Span> Split(std::string_view text) const;
+  // the white space beside it. None begins at the offsets `plain`, which ascend. REQUIRES: valid
+  // UTF-8.
+  std::vector<Span> Split(std::string_view text, std::span<const size_t> plain = {}) const;
+
+  // Calls fn(offset, id) wherever a token's text begins, also within another's; id is -1 where the
+  // text ends before that of a (longer) token does.
+  template <typename Fn>
+  void ForEachPlace(std::string_view text, const Fn& fn) const {
+    for (size_t at = 0; at < text.size(); ++at) {
+      if (!first_bytes_[static_cast<unsigned char>(text[at])]) continue;
+      const Match match = Longest(text, at);
+      if (match.cut_off) {
+        fn(at, -1);
+      } else if (match.token >= 0) {
+        fn(at, tokens_[static_cast<size_t>(match.token)].id);
+      }
+    }
+  }
 
  private:
   struct Token {
@@ -39,9 +56,14 @@ class AddedTokenMatcher {
     int32_t token = -1;                              // index into tokens_
     std::vector<std::pair<char, int32_t>> children;  // byte, node
   };
+  struct Match {
+    int32_t token = -1;  // index into tokens_
+    size_t end = 0;
+    bool cut_off = false;  // the text ends where a longer token could go on
+  };
   int32_t Child(int32_t node, char byte) const;
-  // The token that begins at `at`: its index and where it ends; -1 if there is none.
-  std::pair<int32_t, size_t> Longest(std::string_view text, size_t at) const;
+  // The longest token that begins at `at`.
+  Match Longest(std::string_view text, size_t at) const;
 
   std::vector<Token> tokens_;
   std::vector<Node> nodes_ = std::vector<Node>(1);

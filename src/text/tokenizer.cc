@@ -232,24 +232,38 @@ Result<Tokenizer> Tokenizer::Create(TokenizerSpec spec) {
 }
 
 std::vector<int32_t> Tokenizer::Encode(std::string_view text, bool parse_added) const {
-  std::string sanitized;
-  if (!IsValidUtf8(text)) {
-    sanitized = SanitizeUtf8(text);
-    text = sanitized;
-  }
+  if (!IsValidUtf8(text)) return Encode(SanitizeUtf8(text), parse_added);
+  if (parse_added) return Encode(text, std::span<const size_t>());
   std::vector<int32_t> ids;
-  if (!parse_added || impl_->added_raw.empty()) {
-    impl_->EncodeRaw(text, parse_added, ids);
-    return ids;
-  }
-  for (const AddedTokenMatcher::Span& span : impl_->added_raw.Split(text)) {
+  impl_->EncodeRaw(text, parse_added, ids);
+  return ids;
+}
+
+std::vector<int32_t> Tokenizer::Encode(std::string_view text, std::span<const size_t> plain) const {
+  std::vector<int32_t> ids;
+  for (const AddedTokenMatcher::Span& span : impl_->added_raw.Split(text, plain)) {
     if (span.id >= 0) {
       ids.push_back(span.id);
-    } else {
-      impl_->EncodeRaw(text.substr(span.begin, span.end - span.begin), parse_added, ids);
+      continue;
     }
+    // Normalisation moves places: text that holds one has no tokens that are looked for after it.
+    const auto place = std::ranges::lower_bound(plain, span.begin);
+    const bool has_plain = place != plain.end() && *place < span.end;
+    impl_->EncodeRaw(text.substr(span.begin, span.end - span.begin), !has_plain, ids);
   }
   return ids;
+}
+
+std::vector<size_t> Tokenizer::AddedPlaces(std::string_view text, bool special_only) const {
+  std::vector<size_t> places;
+  const auto add = [&](size_t place, int32_t id) {
+    if (!special_only || id < 0 || IsSpecial(id)) places.push_back(place);
+  };
+  impl_->added_raw.ForEachPlace(text, add);
+  impl_->added_normalized.ForEachPlace(text, add);
+  std::ranges::sort(places);
+  places.erase(std::ranges::unique(places).begin(), places.end());
+  return places;
 }
 
 std::string_view Tokenizer::Bytes(int32_t id) const { return impl_->texts.Bytes(id); }

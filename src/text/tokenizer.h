@@ -56,6 +56,12 @@ class Tokenizer {
   // UTF-8 is encoded as U+FFFD replacement characters (utf8.h). Bytes that the vocabulary has no
   // token for are left out.
   std::vector<int32_t> Encode(std::string_view text, bool parse_added = true) const;
+  // The same with added tokens, but for those that begin at the offsets `plain` (ascending): there
+  // is ordinary text. REQUIRES: valid UTF-8 if there are any.
+  std::vector<int32_t> Encode(std::string_view text, std::span<const size_t> plain) const;
+  // Where in a text that of an added token begins, ascending, also within another's, and where it
+  // would if more followed; of those alone that are special, if asked for.
+  std::vector<size_t> AddedPlaces(std::string_view text, bool special_only = false) const;
 
   // The bytes of a token (an added token: its text); empty for ids without a token.
   std::string_view Bytes(int32_t id) const;

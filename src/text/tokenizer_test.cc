@@ -103,6 +103,31 @@ TEST(Tokenizer, AddedTokensAreTextWhenNotParsed) {
   EXPECT_THAT(tokenizer.Encode("<s>"), ElementsAre(300));
 }
 
+TEST(Tokenizer, AddedTokensAreTextWhereToldSo) {
+  TokenizerSpec spec = SmallSpec();
+  spec.added.push_back({.id = 302, .text = "\u00e9!", .normalized = true});
+  spec.added.push_back({.id = 303, .text = "s><s", .special = true});
+  const Tokenizer tokenizer = Make(spec);
+  const std::string text = "<s>a<s><think>";
+  const auto encode = [&](std::string_view of, std::vector<size_t> plain) {
+    return tokenizer.Encode(of, plain);
+  };
+  EXPECT_EQ(encode(text, {}), tokenizer.Encode(text));
+  EXPECT_THAT(encode(text, {4}), ElementsAre(300, 'a', '<', 's', '>', 301));
+  EXPECT_THAT(encode(text, {0, 4}), ElementsAre('<', 's', '>', 'a', '<', 's', '>', 301));
+  EXPECT_THAT(encode("<s>abc", {1, 3}), ElementsAre(300, 257)) << "no token begins there";
+  EXPECT_THAT(encode("\u00e9!", {}), ElementsAre(302));
+  EXPECT_THAT(encode("\u00e9!", {0}), ElementsAre(0xC3, 0xA9, '!'));
+
+  EXPECT_THAT(tokenizer.AddedPlaces("a<s><s> \u00e9! <think>"), ElementsAre(1, 2, 4, 8, 12));
+  EXPECT_THAT(tokenizer.AddedPlaces("a<s><s> \u00e9! <think>", true), ElementsAre(1, 2, 4));
+  EXPECT_THAT(tokenizer.AddedPlaces("abc <thin> t>"), IsEmpty());
+  EXPECT_THAT(tokenizer.AddedPlaces("abc <thin", true), ElementsAre(4)) << "k> may follow";
+  const std::string twice = "<s><s>";
+  EXPECT_EQ(tokenizer.Encode(twice, tokenizer.AddedPlaces(twice)),
+            tokenizer.Encode(twice, /*parse_added=*/false));
+}
+
 TEST(Tokenizer, RawAddedTokensMatchBeforeNormalisationAndNormalizedOnesAfter) {
   TokenizerSpec spec = SmallSpec();
   spec.added = {{.id = 400, .text = "e\u0301"},

@@ -121,9 +121,19 @@ test('limits and stop strings', async () => {
   const short = await messages.create({...story, max_tokens: 5});
   assert.equal(short.stop_reason, 'max_tokens');
   assert.equal(short.usage.output_tokens, 5);
-  const stopped = await messages.create({...hello, stop_sequences: ['=']});
-  assert.ok(['stop_sequence', 'end_turn'].includes(stopped.stop_reason));
-  assert.doesNotMatch(textOf(stopped), /=/);
+  // Of several, the one that came; with a stream as without.
+  const request = {...hello, stop_sequences: ['never said', '=', '42']};
+  const stopped = await messages.create(request);
+  const streamed = await messages.stream(request).finalMessage();
+  for (const message of [stopped, streamed]) {
+    assert.equal(message.stop_reason, 'stop_sequence');
+    assert.equal(message.stop_sequence, '=');
+    assert.ok(textOf(message).length > 0);
+    assert.doesNotMatch(textOf(message), /=/);
+  }
+  const whole = await messages.create({...hello, stop_sequences: ['never said']});
+  assert.equal(whole.stop_reason, 'end_turn');
+  assert.equal(whole.stop_sequence, null);
 });
 
 test('tokens are counted as they are used', async () => {

@@ -1,8 +1,10 @@
 // Runs this suite against a server of its own:
 //
-//   node run.mjs FLASHMOE FOLDER
+//   node run.mjs FLASHMOE FOLDER [MODEL TEST]
 //
-// The clients are installed into FOLDER. Where npm cannot install them, the exit code is 77: skipped.
+// The clients are installed into FOLDER. TEST is a file that is run alone, with MODEL (relative to
+// the folder that FLASHMOE_REFERENCE_MODELS names) instead of the bundled model. Where npm cannot
+// install the clients or there is no such model, the exit code is 77: skipped.
 import {spawn, spawnSync} from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -10,7 +12,7 @@ import {fileURLToPath} from 'node:url';
 
 const kSkipped = 77;
 const here = path.dirname(fileURLToPath(import.meta.url));
-const [program, folder] = process.argv.slice(2);
+const [program, folder, model, only] = process.argv.slice(2);
 
 function install() {
   fs.mkdirSync(folder, {recursive: true});
@@ -29,6 +31,14 @@ function install() {
   fs.writeFileSync(installed, lock);
 }
 
+function modelOption() {
+  if (!model) return [];
+  const file = path.join(process.env.FLASHMOE_REFERENCE_MODELS ?? '', model);
+  if (process.env.FLASHMOE_REFERENCE_MODELS && fs.existsSync(file)) return ['--model', file];
+  console.log(`skipped: FLASHMOE_REFERENCE_MODELS does not name a folder that has ${model}`);
+  process.exit(kSkipped);
+}
+
 // Resolves to the server's address once it answers.
 function address(server) {
   return new Promise((resolve, reject) => {
@@ -42,11 +52,12 @@ function address(server) {
   });
 }
 
+const options = modelOption();
 install();
-const server = spawn(program, ['serve', '--port', '0'], {stdio: ['ignore', 'pipe', 'inherit']});
+const server = spawn(program, ['serve', '--port', '0', ...options], {stdio: ['ignore', 'pipe', 'inherit']});
 const ended = new Promise((resolve) => server.on('exit', resolve));
 const env = {...process.env, FLASHMOE_URL: await address(server)};
-const tests = spawnSync(process.execPath, ['--test', '--test-concurrency=1'],
+const tests = spawnSync(process.execPath, ['--test', '--test-concurrency=1', ...(only ? [only] : [])],
                         {cwd: folder, env, stdio: 'inherit'});
 server.kill('SIGTERM');
 const code = await ended;

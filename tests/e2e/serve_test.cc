@@ -283,6 +283,7 @@ TEST_F(ServeTest, TheLiveFeedShowsTheExperts) {
   EXPECT_EQ(event["experts"]["per_layer"], 20);
   EXPECT_EQ(event["experts"]["state"].get<std::string>().size(), 216u);
   EXPECT_GT(event["context_limit"], 0);
+  EXPECT_GT(event["memory"]["checkpoints"], 0);
 }
 
 // About 700 tokens of system prompt, which ember was not made for: what it says does not matter.

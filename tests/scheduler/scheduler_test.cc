@@ -229,9 +229,11 @@ TEST_F(SchedulerTest, StopStringsAndTheReaderEndAnAnswer) {
   const auto result = stopped.end.get();
   EXPECT_EQ(result->finish, FinishReason::kStop);
   EXPECT_EQ(result->text, whole.substr(0, whole.find(whole.substr(10, 4))));
+  EXPECT_EQ(result->stop_string, whole.substr(10, 4));
   EXPECT_EQ(stopped.text, result->text);
   const auto left = ended.end.get();
   EXPECT_EQ(left->finish, FinishReason::kStop);
+  EXPECT_EQ(left->stop_string, "");
   EXPECT_EQ(left->tokens.size(), 2u);
 }
 

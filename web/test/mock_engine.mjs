@@ -82,6 +82,7 @@ export class MockEngine {
         dense: 5.9e9,
         slots: 11.4e9,
         state: 0.7e9,
+        checkpoints: 0.1e9,
         other: 0.25e9,
         resident: 18.1e9,
         budget: 20 * 2 ** 30,

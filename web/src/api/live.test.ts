@@ -7,7 +7,7 @@ const frame = {
   disk_gbps: 2.1,
   disk_roof_gbps: 3.2,
   hit_rate: 0.8,
-  memory: { dense: 1, slots: 2, state: 3, other: 4, resident: 9, budget: 20 },
+  memory: { dense: 1, slots: 2, state: 3, checkpoints: 5, other: 4, resident: 9, budget: 20 },
   context_used: 10,
   running: 1,
   queued: 2,
@@ -20,7 +20,7 @@ describe('parseFrame', () => {
     expect(parsed).toMatchObject({ tokensPerS: 5.5, diskGbps: 2.1, hitRate: 0.8, contextLimit: 0 });
     expect(parsed.memory).toMatchObject({ resident: 9, budget: 20 });
     const names = parsed.memory.kinds.map(({ name }) => name);
-    expect(names).toEqual(['dense', 'slots', 'state', 'other']);
+    expect(names).toEqual(['dense', 'slots', 'state', 'checkpoints', 'other']);
     expect(parsed.experts).toMatchObject({ layers: 2, perLayer: 3 });
     expect([...parsed.experts!.states]).toEqual([0, 1, 3, 5, 7, 4]);
   });
