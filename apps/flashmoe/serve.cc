@@ -19,6 +19,8 @@ namespace {
 // For the bundled model, a file of 24.7 MB, and its sequences, unless told otherwise.
 constexpr uint64_t kBundledModelMemory = 64'000'000;
 constexpr size_t kKeyBytesMin = 8;
+// For connections, requests, the templates they go through and the code of all this.
+constexpr uint64_t kServerBytes = 4'000'000;
 
 // Memory to remember prefixes with, unless told otherwise: this part of a budget that is given, and
 // no more than this.
@@ -169,6 +171,7 @@ Result<Loaded> Load(const ServeFlags& flags, const CancelFlag& cancel) {
   options.cancel = &cancel;
   options.sequences = flags.slots;
   options.grammars = true;
+  options.caller_bytes = kServerBytes;
   if (flags.engine.model.empty() && options.memory_bytes == 0) {
     options.memory_wish = kBundledModelMemory;
   }

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -183,10 +184,14 @@ class Client {
   std::mt19937_64 random_;
 };
 
-// Tokens a second of so many clients that ask one question after another.
-double Speed(const Serving& server, int clients, double seconds) {
-  const std::string name = "flashmoe_generated_tokens_total";
-  const double before = server.Metric(name);
+// What so many clients get that ask one question after another.
+json Speed(const Serving& server, int clients, double seconds) {
+  const auto count = [&] {
+    return std::array{server.Metric("flashmoe_generated_tokens_total"),
+                      server.Metric("flashmoe_step_tokens_total"),
+                      server.Metric("flashmoe_expert_read_bytes_total")};
+  };
+  const auto before = count();
   const double began = NowSeconds();
   std::vector<std::thread> threads;
   for (int c = 0; c < clients; ++c) {
@@ -197,7 +202,10 @@ double Speed(const Serving& server, int clients, double seconds) {
     });
   }
   for (std::thread& thread : threads) thread.join();
-  return (server.Metric(name) - before) / (NowSeconds() - began);
+  const double took = NowSeconds() - began;
+  const auto after = count();
+  return {{"tokens_per_s", (after[0] - before[0]) / took},
+          {"bytes_read_a_token", (after[2] - before[2]) / (after[1] - before[1])}};
 }
 
 int Soak(double seconds, const std::vector<std::string>& arguments) {
@@ -206,8 +214,10 @@ int Soak(double seconds, const std::vector<std::string>& arguments) {
   for (const std::string& question : kQuestions) {
     alone.push_back(WholeText(server.Post("/v1/chat/completions", Chat(question)).dump()));
   }
-  const double speed_one = Speed(server, 1, 5);
-  const double speed_all = Speed(server, kClients, 5);
+  json speeds;
+  for (const int clients : {1, 2, 4, kClients}) {
+    speeds[std::to_string(clients)] = Speed(server, clients, 5);
+  }
 
   const double resident_before = server.Metric("flashmoe_memory_resident_bytes");
   double resident_halfway = 0, resident_most = 0;
@@ -228,15 +238,13 @@ int Soak(double seconds, const std::vector<std::string>& arguments) {
   if (!server.AwaitMetric("flashmoe_requests_running", 0)) tally.Problem("a request still runs");
   if (!server.AwaitMetric("flashmoe_http_connections", 1)) tally.Problem("a connection is left");
   const json report = {{"seconds", seconds},
-                       {"tokens_per_s", {{"one_client", speed_one}, {"eight_clients", speed_all}}},
+                       {"by_clients", speeds},
                        {"budget_bytes", server.Metric("flashmoe_memory_budget_bytes")},
                        {"resident_bytes",
                         {{"before", resident_before},
                          {"halfway", resident_halfway},
                          {"end", server.Metric("flashmoe_memory_resident_bytes")},
                          {"most", resident_most}}},
-                       {"bytes_read_a_token", server.Metric("flashmoe_expert_read_bytes_total") /
-                                                  server.Metric("flashmoe_step_tokens_total")},
                        {"counts", tally.counts},
                        {"problems", tally.problems}};
   const ProcessResult end = server.Stop();
