@@ -12,6 +12,15 @@ namespace {
 
 // In which memory for keys and values is taken.
 constexpr int64_t kPositionStep = 64;
+// Answers that are to be no longer than this have their memory from the start. Longer ones, and
+// those without a limit, take it as they grow: most end long before it.
+constexpr int64_t kPromisedTokens = 1024;
+
+// Positions that a request has to itself before it starts.
+int64_t Promised(const GenerateRequest& request) {
+  const bool short_answer = request.max_tokens > 0 && request.max_tokens <= kPromisedTokens;
+  return std::ssize(request.prompt) + (short_answer ? request.max_tokens : 0);
+}
 
 }  // namespace
 
@@ -58,7 +67,7 @@ int64_t Batch::RoundUp(int64_t positions) const {
 
 bool Batch::HasRoom(const GenerateRequest& request) const {
   if (running_ == std::ssize(slots_)) return false;
-  const int64_t needed = RoundUp(std::ssize(request.prompt));
+  const int64_t needed = RoundUp(Promised(request));
   return running_ == 0 || stats_.positions_used + needed <= stats_.positions_limit;
 }
 
@@ -83,7 +92,7 @@ void Batch::Start(Job job, double submitted_s) {
   running.number = started_++;
   running.submitted_s = submitted_s;
   stats_.running = ++running_;
-  FM_CHECK(Reserve(*free, running.prompt()));
+  FM_CHECK(Reserve(*free, Promised(running.job.request)));
   if (PrefixStore* prefixes = engine_.prefixes()) {
     running.reused = prefixes->Restore(running.job.request.prompt, free->state);
     stats_.reused_tokens += static_cast<uint64_t>(running.reused);

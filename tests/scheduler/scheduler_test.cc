@@ -262,7 +262,7 @@ TEST_F(SchedulerTest, JobsShareTheMemoryForPositions) {
   options_.context = 256;
   Start(path_, 3, {.positions_max = 300}, options_);
   std::vector<Ticket> tickets(6);
-  const GenerateRequest request = GreedyRequest(SomeTokens(100, 500), 1000);
+  const GenerateRequest request = GreedyRequest(SomeTokens(100, 500), 10'000);
   for (Ticket& ticket : tickets) ASSERT_TRUE(ticket.Submit(*scheduler_, request).has_value());
   int ended = 0;
   const std::vector<int32_t> want = Alone(request).tokens;
@@ -281,6 +281,19 @@ TEST_F(SchedulerTest, JobsShareTheMemoryForPositions) {
   EXPECT_GE(ended, 3);
   EXPECT_LT(ended, 6) << "two cannot both have 256 of so few";
   EXPECT_EQ(SettledStats().positions_used, 0);
+}
+
+TEST_F(SchedulerTest, AShortAnswerStartsWhenItCanEnd) {
+  options_.context = 256;
+  Start(path_, 3, {.positions_max = 300}, options_);
+  std::vector<Ticket> tickets(6);
+  const GenerateRequest request = GreedyRequest(SomeTokens(100, 500), 90);
+  for (Ticket& ticket : tickets) ASSERT_TRUE(ticket.Submit(*scheduler_, request).has_value());
+  for (Ticket& ticket : tickets) {
+    const auto result = ticket.end.get();
+    ASSERT_TRUE(result.has_value()) << result.error().ToString();
+    EXPECT_EQ(result->tokens.size(), 90u);
+  }
 }
 
 TEST_F(SchedulerTest, RandomSchedulesWithCancels) {
