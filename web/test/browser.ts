@@ -1,9 +1,13 @@
 // A Chromium, a server and a page for the tests. FLASHMOE_URL: a real server instead of the mock.
+import { existsSync } from 'node:fs';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { startMock } from './mock_server.mjs';
 
 export type Mock = Awaited<ReturnType<typeof startMock>>;
+
+const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
+export const hasBrowser = existsSync(executablePath);
 
 export const realUrl = process.env.FLASHMOE_URL;
 
@@ -52,16 +56,19 @@ class Complaints {
 export class Stage {
   mock: Mock | null = null;
   complaints = new Complaints();
+  private realUrl: string | undefined;
   private browser!: Browser;
   private pages: Page[] = [];
 
   get url(): string {
-    return realUrl ?? this.mock!.url;
+    return this.realUrl ?? this.mock!.url;
   }
 
-  async start(): Promise<void> {
-    if (realUrl === undefined) this.mock = await startMock();
-    const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
+  /** `url`: of a server of the test's own; otherwise FLASHMOE_URL's, or the mock. */
+  async start(url = realUrl): Promise<void> {
+    this.realUrl = url;
+    if (!hasBrowser) return;
+    if (url === undefined) this.mock = await startMock();
     this.browser = await chromium.launch({ executablePath, args: kArguments });
   }
 
@@ -106,7 +113,7 @@ export class Stage {
   }
 
   async stop(): Promise<void> {
-    await this.browser.close();
+    await this.browser?.close();
     await this.mock?.close();
   }
 }
@@ -115,6 +122,7 @@ export class Stage {
 export function useStage(): Stage {
   const stage = new Stage();
   beforeAll(() => stage.start());
+  beforeEach(({ skip }) => skip(!hasBrowser, 'no Chromium'));
   afterEach(() => stage.clear());
   afterAll(() => stage.stop());
   return stage;

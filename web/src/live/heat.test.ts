@@ -29,6 +29,18 @@ describe('Heat', () => {
     expect(heat.colour(0, palette)).toBe(0xff1e140a);
   });
 
+  it('shows what was read or what was used, not a mixture', () => {
+    const heat = new Heat(1, 1);
+    const event = (state: number) =>
+      heat.take({ layers: 1, perLayer: 1, states: Uint8Array.of(state) });
+    const green = () => (heat.colour(0, palette) >> 8) & 0xff;
+    event(7);
+    heat.fade(0.3);
+    expect(green()).toBeLessThanOrEqual(palette.resident[1]); // read: on the way from red
+    event(5);
+    expect(heat.colour(0, palette)).toBe(0xff00ff00); // used again
+  });
+
   it('shows the last event alone when it settles', () => {
     const heat = new Heat(1, 2);
     heat.take({ layers: 1, perLayer: 2, states: Uint8Array.of(7, 0) });

@@ -83,12 +83,15 @@ export class Heat {
   }
 }
 
-// What was read lies over what was used: on this machine the disk is the story.
+// What glows more is seen, and alone: amber and teal together would make a colour that means nothing.
+// Of two that glow alike, what was read: here the disk is the story.
 function packed(base: Rgb, { used, read }: Palette, usedHeat: number, readHeat: number): number {
+  const isRead = readHeat >= usedHeat;
+  const glow = isRead ? read : used;
+  const heat = isRead ? readHeat : usedHeat;
   let colour = 0xff;
   for (let channel = 2; channel >= 0; --channel) {
-    const warm = base[channel]! + (used[channel]! - base[channel]!) * usedHeat;
-    colour = (colour << 8) | Math.round(warm + (read[channel]! - warm) * readHeat);
+    colour = (colour << 8) | Math.round(base[channel]! + (glow[channel]! - base[channel]!) * heat);
   }
   return colour >>> 0; // little-endian RGBA
 }
