@@ -73,7 +73,7 @@ function reasonOf(schema, text, ours, valid) {
   if (!valid) return 'not valid, accepted by the other alone';
   // Valid, but not a text that we would write.
   const compact = text.replace(/"(\\.|[^"\\])*"/g, '""');
-  if (/^\s|\s$|\s[,:]|  |[\t\r]/.test(compact)) return 'spaces that we do not write';
+  if (/^\s|\s$|\s[,:]|  |\s\n|[\t\r]/.test(compact)) return 'spaces that we do not write';
   if (/\\/.test(text)) return 'escapes where characters are counted or matched';
   if (/\d{16}|[eE][-+]?\d{3}/.test(compact)) return 'numbers beyond a double';
   if (/[eE]|-0/.test(compact) && /imum|integer|multipleOf/.test(json)) return 'other spellings of a number';
