@@ -10,6 +10,8 @@ import { answered, answers, hasBrowser, questions, send, Stage } from './browser
 const program =
   process.env.FLASHMOE ?? fileURLToPath(new URL('../../build/release/flashmoe', import.meta.url));
 
+const kLive = '/v1/flashmoe/live';
+
 const weather = {
   type: 'function',
   function: {
@@ -149,13 +151,13 @@ describe.skipIf(!existsSync(program) || !hasBrowser)('on the real engine, the pa
   it('shows what the engine does, and asks for nothing while the panel is closed', async () => {
     const page = await stage.open();
     const asked: string[] = [];
-    let left = 0;
+    const left: string[] = [];
     page.on('request', (request) => asked.push(new URL(request.url()).pathname));
-    page.on('requestfailed', () => ++left);
+    page.on('requestfailed', (request) => left.push(new URL(request.url()).pathname));
     await setGreedy(page, 300);
     await send(page, 'Hello');
     await answered(page);
-    expect(asked).not.toContain('/v1/flashmoe/live');
+    expect(asked).not.toContain(kLive);
 
     await page.getByRole('button', { name: 'Engine', exact: true }).click();
     const panel = page.locator('#engine');
@@ -189,8 +191,9 @@ describe.skipIf(!existsSync(program) || !hasBrowser)('on the real engine, the pa
     await answered(page);
 
     await page.getByRole('button', { name: 'Close the engine panel' }).click();
-    await expect.poll(() => left).toBe(1); // the page left the figures
-    expect(asked.filter((path) => path === '/v1/flashmoe/live')).toHaveLength(1);
+    // Only these: a chat's stream that the page closes at its end may count as failed as well.
+    await expect.poll(() => left.filter((path) => path === kLive).length).toBe(1);
+    expect(asked.filter((path) => path === kLive)).toHaveLength(1);
   });
 
   it('runs nothing that the model writes', async () => {
