@@ -1,6 +1,6 @@
 #include "engine/running_job.h"
 
-#include <algorithm>
+#include "engine/checkpoint_ends.h"
 
 namespace flashmoe {
 namespace {
@@ -13,14 +13,10 @@ constexpr int64_t kPromptTail = 16;
 std::vector<int64_t> CheckpointPositions(const GenerateRequest& request, int64_t reused,
                                          int64_t every) {
   const auto prompt = std::ssize(request.prompt);
-  std::vector<int64_t> at = request.checkpoints;
-  at.push_back(prompt - kPromptTail);
-  for (int64_t p = every; p < prompt; p += every) at.push_back(p);
-  for (int64_t& p : at) p -= p % kPrefixUnit;
-  std::erase_if(at, [&](int64_t p) { return p <= reused || p >= prompt; });
-  std::ranges::sort(at);
-  at.erase(std::unique(at.begin(), at.end()), at.end());
-  return at;
+  std::vector<int64_t> wanted = request.checkpoints;
+  wanted.push_back(prompt - kPromptTail);
+  for (int64_t p = every; p < prompt; p += every) wanted.push_back(p);
+  return CheckpointEnds(std::move(wanted), reused, prompt);
 }
 
 }  // namespace flashmoe

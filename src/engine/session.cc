@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "engine/checkpoint_ends.h"
 
 namespace flashmoe {
 namespace {
@@ -71,13 +72,8 @@ int64_t Session::Recall(PrefixStore& prefixes, std::span<const int32_t> prompt,
     tokens_.assign(prompt.begin(), prompt.begin() + known);
     as_read_ = true;
   }
-  keep_ = {&prefixes, prompt, {}};
-  for (const int64_t position : keep) {
-    const int64_t end = position - position % kDeltaChunk;
-    if (end > std::ssize(tokens_) && end < std::ssize(prompt)) keep_.ends.push_back(end);
-  }
-  std::ranges::sort(keep_.ends);
-  keep_.ends.erase(std::unique(keep_.ends.begin(), keep_.ends.end()), keep_.ends.end());
+  keep_ = {&prefixes, prompt,
+           CheckpointEnds({keep.begin(), keep.end()}, std::ssize(tokens_), std::ssize(prompt))};
   return Reusable(prompt);
 }
 
