@@ -45,6 +45,14 @@ Result<std::vector<KernelSpeed>> MeasureTypes(const std::vector<ProductShare>& s
   return speeds;
 }
 
+// By reads of the size that experts are read in, gate, up and down each, from all over the file.
+DiskSpeed MeasureDisk(const File& file, const ModelFacts& facts, ReaderKind reader) {
+  const DeviceProfile device = ProbeDevice(file, std::max<uint64_t>(1, facts.expert_bytes / 3),
+                                           {.reader = reader, .file_bytes_least = 0});
+  if (!device.probed()) return {};
+  return {device.gbps * 1e9, device.reader_name(), device};
+}
+
 }  // namespace
 
 double MachineSpeed::DecodeDenseSeconds(const ModelFacts& facts) const {
@@ -73,13 +81,6 @@ double MachineSpeed::LeastPrefillSeconds(const ModelFacts& facts, double tokens)
     }
   }
   return seconds;
-}
-
-DiskSpeed MeasureDisk(const File& file, const ModelFacts& facts, ReaderKind reader) {
-  const DeviceProfile device = ProbeDevice(file, std::max<uint64_t>(1, facts.expert_bytes / 3),
-                                           {.reader = reader, .file_bytes_least = 0});
-  if (!device.probed()) return {};
-  return {device.gbps * 1e9, device.reader_name(), device};
 }
 
 Result<MachineSpeed> MeasureMachine(const ModelFacts& facts, const File* file,

@@ -46,9 +46,6 @@ struct MachineOptions {
   ReaderKind reader = ReaderKind::kAuto;
 };
 
-// By reads of the size that experts are read in, gate, up and down each, from all over the file.
-DiskSpeed MeasureDisk(const File& file, const ModelFacts& facts, ReaderKind reader);
-
 // `file`: where the disk is measured; may be null. Takes a few seconds.
 Result<MachineSpeed> MeasureMachine(const ModelFacts& facts, const File* file,
                                     const MachineOptions& options);
