@@ -7,6 +7,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/test_path.h"
 #include "experts/test_experts.h"
 #include "io/sim_reader.h"
 
@@ -19,6 +20,8 @@ constexpr Digest kModel = {1, 2}, kOther = {1, 3};
 
 class ResidentExpertsTest : public ::testing::Test {
  protected:
+  ~ResidentExpertsTest() override { std::filesystem::remove(path_); }
+
   std::unique_ptr<ExpertStore> Open(uint64_t slots, const SimOptions& options = {}) {
     auto reader = std::make_unique<SimReader>(*MakeReader({.kind = ReaderKind::kPread}), options);
     auto store = ExpertStore::Create(experts_.Catalog(), {slots, 3}, std::move(reader));
@@ -34,7 +37,7 @@ class ResidentExpertsTest : public ::testing::Test {
   }
 
   TestExperts experts_{::testing::TempDir()};
-  const std::string path_ = ::testing::TempDir() + "resident_experts_test.experts";
+  const std::string path_ = TestPath("resident.experts");
 };
 
 TEST_F(ResidentExpertsTest, ANewStoreBeginsWithWhatTheOldOneHad) {

@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <random>
 
+#include "base/test_path.h"
+
 namespace flashmoe {
 namespace {
 
@@ -52,7 +54,7 @@ TEST(TraceTest, WritesWhatItReads) {
 }
 
 TEST(TraceTest, GoesThroughAFile) {
-  const std::string path = testing::TempDir() + "trace_test.bin";
+  const std::string path = TestPath("trace.bin");
   const RoutingTrace trace = RandomTrace(300);
   ASSERT_TRUE(WriteTrace(trace, path).has_value());
   const auto read = ReadTrace(path);
@@ -98,8 +100,8 @@ TEST(TraceTest, RefusesIdsThatCannotBe) {
   EXPECT_THAT(Problem(bytes), HasSubstr("chosen twice"));
   RoutingTrace trace = RandomTrace(8);
   trace.ids.pop_back();
-  EXPECT_FALSE(WriteTrace(trace, testing::TempDir() + "never.bin").has_value());
-  EXPECT_FALSE(std::filesystem::exists(testing::TempDir() + "never.bin"));
+  EXPECT_FALSE(WriteTrace(trace, TestPath("never.bin")).has_value());
+  EXPECT_FALSE(std::filesystem::exists(TestPath("never.bin")));
 }
 
 }  // namespace

@@ -2,10 +2,10 @@
 
 #include <gtest/gtest.h>
 
-#include <fstream>
-#include <string>
+#include <memory>
 
 #include "io/sim_reader.h"
+#include "io/test_file.h"
 
 namespace flashmoe {
 namespace {
@@ -14,26 +14,18 @@ constexpr uint64_t kReadBytes = 64 << 10;
 
 class ReadTimerTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    path_ = ::testing::TempDir() + "read_timer_test.bin";
-    std::ofstream(path_) << std::string(8 << 20, 'x');
-    auto file = File::Open(path_);
-    ASSERT_TRUE(file.has_value());
-    file_ = *file;
-  }
-
   std::unique_ptr<AsyncReader> Simulated(const SimOptions& options) {
     return std::make_unique<SimReader>(
         *MakeReader({.kind = ReaderKind::kPread, .direct = true, .queue_depth = 8}), options);
   }
 
-  std::string path_;
-  std::shared_ptr<const File> file_;
+  const TestFile test_{::testing::TempDir(), 8 << 20};
+  const File& file_ = *test_.file();
 };
 
 TEST_F(ReadTimerTest, CountsWhatArrivedAndLeavesNothingInFlight) {
-  if (file_->direct_fd() < 0) GTEST_SKIP() << "no reads past the page cache here";
-  auto timer = ReadTimer::Create(*file_, kReadBytes, 16 * kReadBytes);
+  if (file_.direct_fd() < 0) GTEST_SKIP() << "no reads past the page cache here";
+  auto timer = ReadTimer::Create(file_, kReadBytes, 16 * kReadBytes);
   ASSERT_TRUE(timer.has_value());
   EXPECT_EQ(timer->places(), 16u);
   const auto reader = Simulated({.bytes_per_s = 20e6});
@@ -50,7 +42,7 @@ TEST_F(ReadTimerTest, CountsWhatArrivedAndLeavesNothingInFlight) {
 }
 
 TEST_F(ReadTimerTest, ADiskThatFailsIsAnError) {
-  auto timer = ReadTimer::Create(*file_, kReadBytes, 4 * kReadBytes);
+  auto timer = ReadTimer::Create(file_, kReadBytes, 4 * kReadBytes);
   ASSERT_TRUE(timer.has_value());
   const auto reader = Simulated({.error_rate = 1});
   EXPECT_FALSE(timer->Run(*reader, 2, 0.05).has_value());

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "base/memory.h"
+#include "base/test_path.h"
 #include "model/geometry.h"
 #include "synth/random_model.h"
 #include "synth/weightless_model.h"
@@ -38,7 +39,7 @@ TEST(OutlookTest, AGeometryPromisesWhatItsWrittenModelDoes) {
   config.vocab_rows = 4096;
   RandomModelOptions options;
   options.types = {DType::kQ8_0, DType::kQ4_0};
-  const std::string path = ::testing::TempDir() + "/outlook.gguf";
+  const std::string path = TestPath("outlook.gguf");
   ASSERT_TRUE(WriteRandomModel(config, options, path).has_value());
   auto written = ModelFile::Open(path);
   auto weightless = OpenWithoutWeights(config, options.types);

@@ -5,6 +5,7 @@
 
 #include <cstdio>
 
+#include "base/test_path.h"
 #include "model/geometry.h"
 #include "model/weight_map.h"
 #include "synth/random_model.h"
@@ -18,7 +19,7 @@ TEST(WeightlessModelTest, HasThePlacesOfTheWrittenModel) {
   config.vocab_rows = 2048;
   RandomModelOptions options;
   options.types = {DType::kQ4_0, DType::kIQ4_NL};
-  const std::string path = ::testing::TempDir() + "/weightless.gguf";
+  const std::string path = TestPath("weightless.gguf");
   ASSERT_TRUE(WriteRandomModel(config, options, path).has_value());
   const auto written = ModelFile::Open(path);
   const auto weightless = OpenWithoutWeights(config, options.types);

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/test_path.h"
 #include "terminal/glyphs.h"
 
 namespace flashmoe::terminal {
@@ -134,7 +135,7 @@ TEST(HistoryTest, IsGoneThroughAndComesBackToTheDraft) {
 }
 
 TEST(HistoryTest, IsKeptInAFile) {
-  const std::string path = testing::TempDir() + "flashmoe_history_" + std::to_string(getpid());
+  const std::string path = TestPath("history");
   std::filesystem::remove(path);
   {
     History history(path);
