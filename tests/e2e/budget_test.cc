@@ -47,8 +47,10 @@ TEST(BudgetTest, TheBundledModelRunsInLessThanItsFileUnlessToldOtherwise) {
   const ProcessResult r = Answer({});
   const json j = ExpectJson(r);
   EXPECT_EQ(j["plan"]["budget_given"], false);
+  // The budget has room for the program as it was when planned, which varies by two megabytes with
+  // how the page cache holds it.
   if (!kSanitized) {
-    EXPECT_LT(j["memory"]["budget_bytes"].get<uint64_t>(), std::filesystem::file_size(Ember()));
+    EXPECT_LT(j["memory"]["peak_bytes"].get<uint64_t>(), std::filesystem::file_size(Ember()));
   }
   ExpectBudgetHeld(r, j);
 }
