@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "kernels/testing.h"
+#include "tensor/half.h"
 
 namespace flashmoe {
 namespace {
@@ -148,6 +149,27 @@ TEST(FastFunctions, DotAndAxpy) {
     CompareInPlace(b, 1e-6, 1e-6, [&](const KernelTable& table, auto& y) {
       table.axpy(-1.5f, a.data(), n, y.data());
     });
+  }
+}
+
+TEST(FastFunctions, AxpyOfBf16RoundsAsTheChancesSay) {
+  Random random(14);
+  for (const int64_t n : kLengths) {
+    const Guarded<float> x(RandomFloats(random, n));
+    std::vector<uint16_t> before(static_cast<size_t>(n));
+    std::ranges::transform(RandomFloats(random, n), before.begin(), F32ToBf16);
+    for (const KernelTable* table : AvailableKernels()) {
+      Guarded<uint16_t> y(before);
+      const uint32_t chance = 0x12345678;
+      table->axpy_bf16(0.01f, x.data(), n, chance, y.data());
+      for (int64_t i = 0; i < n; ++i) {
+        const uint32_t up = (chance + static_cast<uint32_t>(i) * kChanceStep) >> 16;
+        const auto rounded = [&](float exact) { return (BitsFromFloat(exact) + up) >> 16; };
+        const float w = Bf16ToF32(before[i]);
+        EXPECT_TRUE(y[i] == rounded(std::fma(0.01f, x[i], w)) || y[i] == rounded(w + 0.01f * x[i]))
+            << table->name;
+      }
+    }
   }
 }
 

@@ -116,6 +116,9 @@ constexpr int64_t DeltaChunkScratch(int64_t key_dim, int64_t value_dim) {
   return 3 * kDeltaChunk * kDeltaChunk + 4 * kDeltaChunk * (key_dim + value_dim);
 }
 
+// The multiples of this, modulo 2^32, are spread evenly however many are taken.
+inline constexpr uint32_t kChanceStep = 0x9e3779b9;  // 2^32 / golden ratio
+
 struct KernelTable {
   std::string_view name;     // "scalar", "avx2", "avx512", "amx"
   uint64_t stack_bytes = 0;  // that products touch on each thread, beyond some pages
@@ -147,6 +150,10 @@ struct KernelTable {
   void (*silu_scale)(const float* gate, int64_t n, float* x);
   // y += a * x
   void (*axpy)(float a, const float* x, int64_t n, float* y);
+  // The same, of bfloat16; element i is rounded up with probability chance[i] / 2^32 of a step,
+  // where chance[i] = chance + i * kChanceStep. For sums of many small parts: right on average,
+  // where the nearest would never move.
+  void (*axpy_bf16)(float a, const float* x, int64_t n, uint32_t chance, uint16_t* y);
   float (*dot)(const float* a, const float* b, int64_t n);
   // In place; the largest element is subtracted first.
   void (*softmax)(float* x, int64_t n);

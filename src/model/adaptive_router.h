@@ -12,6 +12,7 @@
 #include <span>
 #include <vector>
 
+#include "base/memory.h"
 #include "base/thread_pool.h"
 #include "kernels/kernels.h"
 #include "model/config.h"
@@ -23,9 +24,11 @@ namespace flashmoe {
 // computes.
 class AdaptiveRouters {
  public:
-  // `layers`: with norms and routers; the norms are kept by address and must outlive this.
-  AdaptiveRouters(const ModelConfig& config, std::span<const LayerWeights> layers,
-                  const KernelTable& kernels);
+  // `layers`: with norms and routers; the norms are kept by address and must outlive this. Fails if
+  // the system refuses the memory.
+  static Result<AdaptiveRouters> Create(const ModelConfig& config,
+                                        std::span<const LayerWeights> layers,
+                                        const KernelTable& kernels);
   // What the copies take: layers * experts * H halves and a little.
   static uint64_t Bytes(const ModelConfig& config);
 
@@ -40,22 +43,24 @@ class AdaptiveRouters {
  private:
   struct Layer {
     const float* norm = nullptr;
-    std::vector<uint16_t> router;  // [experts, H] bfloat16
-    std::vector<float> input;      // [H] of the last prediction; empty: none
-    std::vector<float> logits;     // [experts]
-    std::vector<int32_t> best;     // guesses to correct
+    uint16_t* router = nullptr;  // [experts, H] bfloat16
+    std::vector<float> input;    // [H] of the last prediction; empty: none
+    std::vector<float> logits;   // [experts]
+    std::vector<int32_t> best;   // guesses to correct
   };
 
+  AdaptiveRouters(const ModelConfig& config, const KernelTable& kernels, Memory memory);
+
   Matrix View(const Layer& layer) const;
-  // row += factor * input, rounded by chance.
+  // row += factor * input
   void Correct(Layer& layer, int32_t row, float factor);
 
-  const KernelTable& kernels_;
-  const int64_t hidden_, experts_;
-  const size_t corrected_;  // guesses that are corrected
-  const float eps_;
-  std::vector<float> row_;  // [H]
-  uint32_t chance_ = 0;     // of the next rounding
+  const KernelTable* kernels_;
+  int64_t hidden_, experts_;
+  size_t corrected_;  // guesses that are corrected
+  float eps_;
+  uint32_t chance_ = 0;  // of the next rounding
+  Memory memory_;  // of all copies: together they lie in huge pages, which are read twice as fast
   std::vector<Layer> layers_;
 };
 

@@ -44,7 +44,10 @@ Lookahead::Lookahead(const ModelConfig& config, std::span<const LayerWeights> la
       store_(store),
       prefetch_(options.prefetch),
       all_from_tokens_(std::numeric_limits<int64_t>::max()) {
-  if (options.learn) routers_.emplace(config, layers, kernels);
+  if (!options.learn) return;
+  // Without memory for copies the routers themselves guess.
+  auto copies = AdaptiveRouters::Create(config, layers, kernels);
+  if (copies.has_value()) routers_ = std::move(*copies);
 }
 
 void Lookahead::BeginPass(const LayerContext& c) {

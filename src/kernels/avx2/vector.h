@@ -6,6 +6,8 @@
 
 #include <cstdint>
 
+#include "kernels/kernels.h"
+
 #define FM_ISA avx2
 
 namespace flashmoe::avx2 {
@@ -47,6 +49,16 @@ static inline Vec LoadBF16(const void* p) {
 }
 static inline void StoreF16(void* p, Vec a) {
   _mm_storeu_si128(static_cast<__m128i*>(p), _mm256_cvtps_ph(a.v, _MM_FROUND_TO_NEAREST_INT));
+}
+// Lane i rounded up by the upper half of chance + i * kChanceStep; see axpy_bf16.
+static inline void StoreBF16(void* p, Vec a, uint32_t chance) {
+  const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  const __m256i step = _mm256_mullo_epi32(lane, _mm256_set1_epi32(static_cast<int>(kChanceStep)));
+  const __m256i up =
+      _mm256_srli_epi32(_mm256_add_epi32(_mm256_set1_epi32(static_cast<int>(chance)), step), 16);
+  const __m256i bits = _mm256_srli_epi32(_mm256_add_epi32(_mm256_castps_si256(a.v), up), 16);
+  _mm_storeu_si128(static_cast<__m128i*>(p), _mm_packus_epi32(_mm256_castsi256_si128(bits),
+                                                              _mm256_extracti128_si256(bits, 1)));
 }
 
 static inline Vec operator+(Vec a, Vec b) { return {_mm256_add_ps(a.v, b.v)}; }

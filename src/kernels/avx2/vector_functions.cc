@@ -12,6 +12,7 @@ void AddVectorFunctions(KernelTable& table) {
   table.sigmoid_mul = SigmoidMul;
   table.silu_scale = SiluScale;
   table.axpy = Axpy;
+  table.axpy_bf16 = AxpyBf16;
   table.dot = Dot;
   table.softmax = Softmax;
   table.conv4_silu = Conv4Silu;

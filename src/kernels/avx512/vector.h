@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "kernels/kernels.h"
+
 #ifndef FM_ISA  // amx shares these headers
 #define FM_ISA avx512
 #endif
@@ -43,6 +45,14 @@ static inline Vec LoadBF16(const void* p) {
 }
 static inline void StoreF16(void* p, Vec a) {
   _mm256_storeu_si256(static_cast<__m256i*>(p), _mm512_cvtps_ph(a.v, _MM_FROUND_TO_NEAREST_INT));
+}
+static inline void StoreBF16(void* p, Vec a, uint32_t chance) {
+  const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  const __m512i step = _mm512_mullo_epi32(lane, _mm512_set1_epi32(static_cast<int>(kChanceStep)));
+  const __m512i up =
+      _mm512_srli_epi32(_mm512_add_epi32(_mm512_set1_epi32(static_cast<int>(chance)), step), 16);
+  const __m512i bits = _mm512_srli_epi32(_mm512_add_epi32(_mm512_castps_si512(a.v), up), 16);
+  _mm256_storeu_si256(static_cast<__m256i*>(p), _mm512_cvtepi32_epi16(bits));
 }
 
 static inline Vec operator+(Vec a, Vec b) { return {_mm512_add_ps(a.v, b.v)}; }

@@ -17,6 +17,7 @@ void SiluMul(const float* gate, const float* up, int64_t n, float* y);
 void SigmoidMul(const float* gate, int64_t n, float* x);
 void SiluScale(const float* gate, int64_t n, float* x);
 void Axpy(float a, const float* x, int64_t n, float* y);
+void AxpyBf16(float a, const float* x, int64_t n, uint32_t chance, uint16_t* y);
 float Dot(const float* a, const float* b, int64_t n);
 void Softmax(float* x, int64_t n);
 void Conv4Silu(const float* weight, const float* const window[4], int64_t channels, float* u);

@@ -17,6 +17,7 @@ const KernelTable& ScalarKernels() {
       .sigmoid_mul = ref::SigmoidMul,
       .silu_scale = ref::SiluScale,
       .axpy = ref::Axpy,
+      .axpy_bf16 = ref::AxpyBf16,
       .dot = ref::Dot,
       .softmax = ref::Softmax,
       .conv4_silu = ref::Conv4Silu,

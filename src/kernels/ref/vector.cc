@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "kernels/ref/scalar.h"
+#include "tensor/half.h"
 
 namespace flashmoe::ref {
 namespace {
@@ -41,6 +42,13 @@ float Dot(const float* a, const float* b, int64_t n) {
 
 void Axpy(float a, const float* x, int64_t n, float* y) {
   for (int64_t i = 0; i < n; ++i) y[i] += a * x[i];
+}
+
+void AxpyBf16(float a, const float* x, int64_t n, uint32_t chance, uint16_t* y) {
+  for (int64_t i = 0; i < n; ++i, chance += kChanceStep) {
+    const float exact = Bf16ToF32(y[i]) + a * x[i];
+    y[i] = static_cast<uint16_t>((BitsFromFloat(exact) + (chance >> 16)) >> 16);
+  }
 }
 
 void RmsNorm(const float* x, const float* weight, float eps, int64_t n, float* y) {

@@ -56,6 +56,20 @@ static inline void Axpy(float a, const float* x, int64_t n, float* y) {
   ForVectors(n, [&](auto at) { at.Put(y, Fma(factor, at.Get(x), at.Get(y))); });
 }
 
+static inline void AxpyBf16(float a, const float* x, int64_t n, uint32_t chance, uint16_t* y) {
+  const Vec factor = Set(a);
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes, chance += kLanes * kChanceStep) {
+    StoreBF16(y + i, Fma(factor, Load(x + i), LoadBF16(y + i)), chance);
+  }
+  if (i == n) return;
+  uint16_t rest[kLanes] = {};
+  const size_t bytes = static_cast<size_t>(n - i) * sizeof(uint16_t);
+  __builtin_memcpy(rest, y + i, bytes);
+  StoreBF16(rest, Fma(factor, LoadPart(x + i, n - i), LoadBF16(rest)), chance);
+  __builtin_memcpy(y + i, rest, bytes);
+}
+
 static inline float MaxOf(const float* x, int64_t n) {
   float largest = x[0];
   int64_t i = 0;
