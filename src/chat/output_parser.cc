@@ -102,7 +102,7 @@ struct OutputParser::Impl {
   void EnterBlock(size_t mark_bytes);
   bool NoCall();
   void BeginXml(std::string_view name);
-  void End();
+  void End(bool cut_off);
 };
 
 bool OutputParser::Impl::Step() {
@@ -328,7 +328,8 @@ bool OutputParser::Impl::BlockRest() {
   return true;
 }
 
-void OutputParser::Impl::End() {
+void OutputParser::Impl::End(bool cut_off) {
+  if (cut_off && at == At::kStart) return;
   ended = true;
   if (at == At::kMarkInThinking || at == At::kCallInThinking) {
     held.Drop(space);
@@ -336,9 +337,11 @@ void OutputParser::Impl::End() {
   }
   while (Step()) {
   }
-  const std::string_view rest = held.view();
-  if (at == At::kThinking)
+  std::string_view rest = held.view();
+  if (cut_off && scanned < rest.size()) rest = {};
+  if (at == At::kThinking) {
     Emit(Kind::kReasoning, rest.substr(0, rest.find_last_not_of(kSpace) + 1));
+  }
   if (at == At::kText) Emit(Kind::kText, rest);
   if (at == At::kXml || (at == At::kJson && json_begun)) EndCall(false);
 }
@@ -356,8 +359,8 @@ std::vector<AnswerEvent> OutputParser::Push(std::string_view text) {
   return std::exchange(impl_->events, {});
 }
 
-std::vector<AnswerEvent> OutputParser::Finish() {
-  impl_->End();
+std::vector<AnswerEvent> OutputParser::Finish(bool cut_off) {
+  impl_->End(cut_off);
   return std::exchange(impl_->events, {});
 }
 

@@ -36,8 +36,9 @@ class OutputParser {
   // until that is decided.
   std::vector<AnswerEvent> Push(std::string_view text);
 
-  // The end of the output. A call that is not whole by now ends with `complete` false.
-  std::vector<AnswerEvent> Finish();
+  // The end of the output. A call that is not whole by now ends with `complete` false. `cut_off`: a
+  // limit ended it, so what might have become a mark is left out; otherwise it is text.
+  std::vector<AnswerEvent> Finish(bool cut_off = false);
 
   // True as long as what comes is thinking.
   bool thinking() const;

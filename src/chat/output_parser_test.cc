@@ -47,6 +47,23 @@ TEST(OutputParser, GivesTextAsItIs) {
   EXPECT_THAT(Read(" \n"), ElementsAre("text:  \n"));
 }
 
+TEST(OutputParser, ALimitWithinAMarkLeavesNothingOfIt) {
+  const auto cut = [](std::string_view output, const OutputParserOptions& options) {
+    OutputParser parser(options);
+    std::vector<AnswerEvent> events = parser.Push(output);
+    Join(parser.Finish(/*cut_off=*/true), events);
+    return Describe(events);
+  };
+  EXPECT_THAT(cut("Yes.\n<tool_ca", WithTools()), ElementsAre("text: Yes."));
+  EXPECT_THAT(cut("<tool_call>\n<function=now>\n</function>\n</tool_call>\n<", WithTools()),
+              ElementsAre("call 0 now", "args 0: {}", "end 0 whole"));
+  EXPECT_THAT(cut("Hm.\n</thi", Thinking()), ElementsAre("think: Hm."));
+  EXPECT_THAT(cut("\n<thi", WithTools()), ElementsAre());
+  EXPECT_THAT(cut("1 < 2 and ", WithTools()), ElementsAre("text: 1 < 2 and "));
+  // Without tools there are no marks.
+  EXPECT_THAT(cut("a <tool_ca", {}), ElementsAre("text: a <tool_ca"));
+}
+
 TEST(OutputParser, SplitsThinkingThatThePromptOpened) {
   EXPECT_THAT(Read("I think.\n</think>\n\nSo it is.", Thinking()),
               ElementsAre("think: I think.", "text: So it is."));

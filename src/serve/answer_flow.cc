@@ -111,7 +111,7 @@ void AnswerFlow::OnEnd(Result<GenerateResult> result) {
   if (!result.has_value()) return Fail(result.error());
   // An answer that its pieces' receiver ended looks like one that is complete.
   if (cut_off_ || result->finish == FinishReason::kCancelled) return Fail(CutOff());
-  if (parser_) Emit(parser_->Finish(), {});
+  if (parser_) Emit(parser_->Finish(result->finish == FinishReason::kLength), {});
   AnswerEnd end;
   end.reason = result->finish == FinishReason::kLength ? AnswerEnd::Reason::kLength
                                                        : AnswerEnd::Reason::kStop;

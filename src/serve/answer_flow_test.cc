@@ -98,6 +98,16 @@ TEST_F(AnswerFlowTest, AStreamMayBeginWithItsFirstPiece) {
   EXPECT_EQ(body(), "begin 3;early;end length 3+2 cached 2 thought 0");
 }
 
+TEST_F(AnswerFlowTest, ALimitWithinAMarkSendsNothingOfIt) {
+  PreparedRequest prepared;
+  prepared.parser.tool_calls = true;
+  Start(true, std::move(prepared));
+  EXPECT_TRUE(Say("Yes.\n<tool"));
+  flow_->Begin();
+  End(FinishReason::kLength);
+  EXPECT_EQ(body(), "begin 3;Yes.;end length 3+2 cached 2 thought 0");
+}
+
 TEST_F(AnswerFlowTest, AWholeAnswerIsSentAtTheEnd) {
   PreparedRequest prepared;
   prepared.parser.starts_in_thinking = true;
