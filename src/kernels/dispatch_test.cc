@@ -29,8 +29,8 @@ TEST(Dispatch, EveryFunctionOfATableIsThere) {
   for (const KernelTable* t : AvailableKernels()) {
     EXPECT_TRUE(t->activation_format && t->quantize_q8 && t->matmul && t->dequantize_row &&
                 t->rms_norm && t->l2_norm && t->silu_mul && t->sigmoid_mul && t->silu_scale &&
-                t->axpy && t->axpy_bf16 && t->dot && t->softmax && t->conv4_silu && t->rope && t->store_kv &&
-                t->attention && t->delta_step && t->delta_chunk)
+                t->axpy && t->axpy_bf16 && t->dot && t->softmax && t->conv4_silu && t->rope &&
+                t->store_kv && t->attention && t->delta_step && t->delta_chunk)
         << t->name;
   }
 }

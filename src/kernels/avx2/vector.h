@@ -16,8 +16,12 @@ struct Vec {
   __m256 v;
 };
 constexpr int kLanes = 8;
-// How many tokens a weight is multiplied with while it is in a register.
+// Float products: how many tokens a weight is multiplied with while it is in a register, how many
+// rows with them, and the sums of each that take vectors in turn. As many as keep the units busy,
+// with many tokens and with one, and leave registers for the factors.
 constexpr int kFloatTile = 2;
+constexpr int kFloatRows = 2;
+constexpr int kFloatSums = 2;
 
 static inline Vec Zero() { return {_mm256_setzero_ps()}; }
 static inline Vec Set(float x) { return {_mm256_set1_ps(x)}; }

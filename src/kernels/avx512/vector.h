@@ -18,6 +18,8 @@ struct Vec {
 };
 constexpr int kLanes = 16;
 constexpr int kFloatTile = 4;
+constexpr int kFloatRows = 4;
+constexpr int kFloatSums = 1;
 
 static inline Vec Zero() { return {_mm512_setzero_ps()}; }
 static inline Vec Set(float x) { return {_mm512_set1_ps(x)}; }

@@ -1,13 +1,11 @@
-// The dot product of a row of floats (F32, F16 or BF16) with float vectors. Two accumulators take
-// vectors in turn, the first one those left over, filled up with zeros: an order that depends on
-// the length alone.
+// The dot product of a row of floats (F32, F16 or BF16) with float vectors. kFloatSums accumulators
+// take vectors in turn, the first one those left over, filled up with zeros: an order that depends
+// on the length alone.
 #pragma once
 
 #include <cstdint>
 
 namespace flashmoe::FM_ISA {
-
-constexpr int kAccumulators = 2;
 
 struct WeightF32 {
   static constexpr int kBytes = 4;
@@ -27,7 +25,7 @@ struct WeightBF16 {
 template <class Weight, int kRows, int kTokens, int kAhead = 0>
 static inline void DotRows(const uint8_t* w, int64_t row_bytes, const float* x, int64_t x_stride,
                            int64_t n, float* y, int64_t y_stride) {
-  Vec acc[kRows][kTokens][kAccumulators];
+  Vec acc[kRows][kTokens][kFloatSums];
   for (auto& row : acc) {
     for (auto& token : row) {
       for (Vec& a : token) a = Zero();
@@ -37,16 +35,16 @@ static inline void DotRows(const uint8_t* w, int64_t row_bytes, const float* x, 
     return Weight::At(w + r * row_bytes + c * Weight::kBytes);
   };
   int64_t c = 0;
-  for (; c + kAccumulators * kLanes <= n; c += kAccumulators * kLanes) {
+  for (; c + kFloatSums * kLanes <= n; c += kFloatSums * kLanes) {
     if constexpr (kAhead > 0) {
       static_assert(kRows == 1);
-      constexpr int kStep = kAccumulators * kLanes * Weight::kBytes;
+      constexpr int kStep = kFloatSums * kLanes * Weight::kBytes;
       const char* ahead = reinterpret_cast<const char*>(reinterpret_cast<uintptr_t>(w) + kAhead);
       for (int line = 0; line < kStep; line += 64) {
         _mm_prefetch(ahead + c * Weight::kBytes + line, _MM_HINT_T0);
       }
     }
-    for (int i = 0; i < kAccumulators; ++i) {
+    for (int i = 0; i < kFloatSums; ++i) {
       Vec input[kTokens];
       for (int t = 0; t < kTokens; ++t) input[t] = Load(x + t * x_stride + c + i * kLanes);
       for (int r = 0; r < kRows; ++r) {
@@ -68,7 +66,11 @@ static inline void DotRows(const uint8_t* w, int64_t row_bytes, const float* x, 
         acc[r][t][0] = Fma(factor, input, acc[r][t][0]);
       }
     }
-    for (int t = 0; t < kTokens; ++t) y[t * y_stride + r] = Sum(acc[r][t][0] + acc[r][t][1]);
+    for (int t = 0; t < kTokens; ++t) {
+      Vec sum = acc[r][t][0];
+      for (int i = 1; i < kFloatSums; ++i) sum = sum + acc[r][t][i];
+      y[t * y_stride + r] = Sum(sum);
+    }
   }
 }
 

@@ -8,10 +8,10 @@
 
 namespace flashmoe::FM_ISA {
 
-// Two rows at a time share the loads of their inputs; for a single token, whose rows come from
-// memory, they would only be a second stream for the prefetcher to follow.
+// Rows at a time share the loads of their inputs, as many as there are registers for; for a single
+// token, whose rows come from memory, they would only be more streams for the prefetcher to follow.
 template <int kTokens>
-constexpr int kRowsAtOnce = kTokens > 1 ? 2 : 1;
+constexpr int kRowsAtOnce = kTokens > 1 ? kFloatRows : 1;
 constexpr int64_t kFloatRowsInCache = 16;  // rows that meet all tokens before the next rows do
 
 // Rows [begin, end) times kTokens tokens from t on.
