@@ -195,10 +195,18 @@ static void RowsTimesTokens(const Matrix& w, int64_t begin, const TokenSpan* x, 
   TileWork work;
   work.w = &rows;
   for (int64_t s = 0, count; s < spans; s += count) {
-    count = spans - s >= 4 ? 4 : spans - s >= 2 ? 2 : 1;
-    const bool tail = s + count > shape.spans;
+    const int64_t whole = shape.spans - s;
+    count = whole >= 4 ? 4 : whole >= 2 ? 2 : 1;
     work.begins = s == 0;
-    UnpackRows<Format>(w, begin, s, static_cast<int>(count), tail ? shape.tail_blocks : 0, &rows);
+    if (whole == 0) {
+      UnpackTail<Format>(w, begin, s, shape.tail_blocks, &rows);
+    } else if (count == 4) {
+      UnpackWhole<Format, 4>(w, begin, s, &rows);
+    } else if (count == 2) {
+      UnpackWhole<Format, 2>(w, begin, s, &rows);
+    } else {
+      UnpackWhole<Format, 1>(w, begin, s, &rows);
+    }
     for (int64_t g = 0; g < groups; ++g) {
       work.x = x + g * spans + s;
       work.acc = acc[g];

@@ -60,23 +60,38 @@ static inline void PrefetchNextRows(const Row& row, int64_t row_bytes) {
   }
 }
 
-// Unpacks `spans` spans of 16 rows from span `first` on; `tail_blocks` is not 0 if the last of them
-// is incomplete.
-template <class Format>
-static inline void UnpackRows(const Matrix& w, int64_t begin, int64_t first, int spans,
-                              int64_t tail_blocks, WeightRows* out) {
+// Unpacks kSpans spans of 16 rows from span `first` on. Their number is known to the compiler: a
+// loop over so few would be left at a guess, and guessed wrongly costs as much as two spans.
+template <class Format, int kSpans>
+static inline void UnpackWhole(const Matrix& w, int64_t begin, int64_t first, WeightRows* out) {
   for (int r = 0; r < kTileRows; ++r) {
     const Row row = RowAt(w, begin + r);
-    for (int i = 0; i < spans; ++i) {
-      const Row at = Format::At(row, first + i);
-      if (i + 1 == spans && tail_blocks != 0) {
-        TailBytes bytes = {};
-        UnpackRow<Format>(Format::Tail(at, tail_blocks, &bytes), r, i, out);
-      } else {
-        PrefetchNextRows<Format>(at, w.row_bytes);
-        UnpackRow<Format>(at, r, i, out);
-      }
+    if (r % 2 == 0 && r + 2 < kTileRows) {
+#pragma GCC unroll 32
+      for (int b = 0; b < kSpans * kSpanBlocks; ++b) _mm_prefetch(out->q[b][r + 2], _MM_HINT_T0);
     }
+    if (r + 1 < kTileRows) {
+      const uint8_t* next = Format::At(row, first).data + w.row_bytes;
+      const int64_t bytes = Format::At(row, kSpans).data - row.data;
+      for (int64_t line = 0; line < bytes; line += 64) _mm_prefetch(next + line, _MM_HINT_T0);
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < kSpans; ++i) {
+      const Row at = Format::At(row, first + i);
+      PrefetchNextRows<Format>(at, w.row_bytes);
+      UnpackRow<Format>(at, r, i, out);
+    }
+  }
+}
+
+// The same of one span, of which only `blocks` blocks are there.
+template <class Format>
+static inline void UnpackTail(const Matrix& w, int64_t begin, int64_t first, int64_t blocks,
+                              WeightRows* out) {
+  for (int r = 0; r < kTileRows; ++r) {
+    TailBytes bytes = {};
+    UnpackRow<Format>(Format::Tail(Format::At(RowAt(w, begin + r), first), blocks, &bytes), r, 0,
+                      out);
   }
 }
 
