@@ -163,8 +163,8 @@ Result<MemoryPlan> MakePlan(const PlanInputs& in) {
                     plan.context, FormatBytes(StateBytes(in, plan.context)),
                     FormatBytes(least - in.dense - floor_experts - StateBytes(in, plan.context))),
         {},
-        // A megabyte more: the program itself differs a little from run to run.
-        fmt::format("pass --memory {}MB or more{}", (least + 1'999'999) / 1'000'000,
+        // Two megabytes more: how much of the program is mapped differs from run to run.
+        fmt::format("pass --memory {}MB or more{}", (least + 2'999'999) / 1'000'000,
                     plan.context > kContextLeast ? ", or a smaller --ctx" : ""));
   }
 

@@ -169,7 +169,7 @@ TEST(MemoryPlanTest, SmallestBudgetIsNamedAndWorks) {
       in.budget = named;
       const auto plan = MakePlan(in);
       EXPECT_TRUE(plan.has_value()) << context << ": " << plan.error().ToString();
-      in.budget = named - 2 * kMb;
+      in.budget = named - 3 * kMb;
       EXPECT_FALSE(MakePlan(in).has_value()) << context;
     }
   }
