@@ -167,14 +167,6 @@ Status Session::Feed(std::span<const int32_t> tokens, const LogitsFn* on_logits,
   return {};
 }
 
-void Session::Restore(const Snapshot& snapshot) {
-  mark_.position = 0;
-  tokens_ = snapshot.tokens;
-  logits_ = snapshot.logits;
-  state_.Restore(snapshot.state);
-  as_read_ = false;
-}
-
 void Session::Reset() {
   mark_.position = 0;
   tokens_.clear();

@@ -64,13 +64,6 @@ class Session {
   // After the last token. The caller may scribble on them.
   std::span<float> logits() { return logits_; }
 
-  struct Snapshot {
-    std::vector<int32_t> tokens;
-    std::vector<float> logits;
-    StateSnapshot state;
-  };
-  Snapshot Save() const { return {tokens_, logits_, state_.Save()}; }
-  void Restore(const Snapshot& snapshot);
   void Reset();
 
  private:

@@ -59,7 +59,14 @@ class Fake {
     if (store != nullptr) store->Commit(drafts, state_);
   }
 
-  std::vector<std::byte> Remembered() { return state_.Save().bytes; }
+  std::vector<std::byte> Remembered() {
+    const std::span<const std::byte> recurrent = state_.recurrent();
+    std::vector<std::byte> bytes(recurrent.begin(), recurrent.end());
+    const auto positions = static_cast<uint64_t>(state_.position()) * Shape().bytes_per_position();
+    bytes.resize(recurrent.size() + positions);
+    state_.CopyPositions(0, state_.position(), std::span(bytes).subspan(recurrent.size()));
+    return bytes;
+  }
 
  private:
   void Take(int32_t token) {

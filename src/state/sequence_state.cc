@@ -109,41 +109,4 @@ void SequenceState::Resume(int64_t position, std::span<const std::byte> recurren
   position_ = position;
 }
 
-StateSnapshot SequenceState::Save() const {
-  StateSnapshot snapshot;
-  snapshot.position = position_;
-  const auto used = static_cast<uint64_t>(position_ * shape_.kv_bytes);
-  snapshot.bytes.reserve(recurrent_.size() +
-                         static_cast<uint64_t>(position_) * shape_.bytes_per_position());
-  const auto append = [&](const std::byte* from, uint64_t bytes) {
-    snapshot.bytes.insert(snapshot.bytes.end(), from, from + bytes);
-  };
-  append(recurrent_.data(), recurrent_.size());
-  for (size_t layer = 0; layer < shape_.is_attention.size(); ++layer) {
-    if (!shape_.is_attention[layer]) continue;
-    append(keys(static_cast<int>(layer)), used);
-    append(values(static_cast<int>(layer)), used);
-  }
-  return snapshot;
-}
-
-void SequenceState::Restore(const StateSnapshot& snapshot) {
-  FM_CHECK(snapshot.position <= shape_.context);
-  FM_CHECK(snapshot.bytes.size() == recurrent_.size() + static_cast<uint64_t>(snapshot.position) *
-                                                            shape_.bytes_per_position());
-  const std::byte* from = snapshot.bytes.data();
-  const auto take = [&](std::byte* to, uint64_t bytes) {
-    if (bytes > 0) std::memcpy(to, from, bytes);
-    from += bytes;
-  };
-  take(recurrent_.data(), recurrent_.size());
-  const auto used = static_cast<uint64_t>(snapshot.position * shape_.kv_bytes);
-  for (size_t layer = 0; layer < shape_.is_attention.size(); ++layer) {
-    if (!shape_.is_attention[layer]) continue;
-    take(keys(static_cast<int>(layer)), used);
-    take(values(static_cast<int>(layer)), used);
-  }
-  position_ = snapshot.position;
-}
-
 }  // namespace flashmoe

@@ -2,7 +2,7 @@
 // recurrent state and last convolution inputs of the delta-net layers.
 //
 // Keys and values can be cut at any position; recurrent state cannot, so a sequence is resumed from
-// snapshots taken at exact positions.
+// copies taken at exact positions.
 #pragma once
 
 #include <cstddef>
@@ -27,12 +27,6 @@ struct StateShape {
   // Per position, and independent of positions; bytes() is context * the first + the second.
   uint64_t bytes_per_position() const;
   uint64_t fixed_bytes() const;
-};
-
-// A copy of a state at one position. Movable and copyable; holds no more than is in use.
-struct StateSnapshot {
-  int64_t position = 0;
-  std::vector<std::byte> bytes;
 };
 
 // Used by one thread at a time.
@@ -75,10 +69,6 @@ class SequenceState {
   // Continues at `position`, whose recurrent state this is. REQUIRES: TakePositions() of all
   // before.
   void Resume(int64_t position, std::span<const std::byte> recurrent);
-
-  StateSnapshot Save() const;
-  // REQUIRES: taken from a state of the same shape.
-  void Restore(const StateSnapshot& snapshot);
 
  private:
   explicit SequenceState(StateShape shape) : shape_(std::move(shape)) {}

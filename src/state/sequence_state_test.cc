@@ -78,24 +78,42 @@ TEST(SequenceStateTest, ResetForgetsWhatIsRecurrent) {
   }
 }
 
-TEST(SequenceStateTest, SnapshotHoldsWhatIsInUseAndRestoresIt) {
+// What a checkpoint holds of it.
+struct Copy {
+  int64_t position = 0;
+  std::vector<std::byte> positions, recurrent;
+  bool operator==(const Copy&) const = default;
+};
+Copy CopyOf(const SequenceState& state, const StateShape& shape) {
+  Copy copy = {state.position(), {}, {}};
+  copy.positions.resize(static_cast<size_t>(copy.position) * shape.bytes_per_position());
+  state.CopyPositions(0, copy.position, copy.positions);
+  copy.recurrent.resize(shape.fixed_bytes());
+  for (size_t layer = 0; layer < shape.is_attention.size(); ++layer) {
+    if (!shape.is_attention[layer]) state.CopyRecurrent(static_cast<int>(layer), copy.recurrent);
+  }
+  return copy;
+}
+void GoBackTo(const Copy& copy, SequenceState& state) {
+  state.TakePositions(0, copy.position, copy.positions);
+  state.Resume(copy.position, copy.recurrent);
+}
+
+TEST(SequenceStateTest, ACopyGoesBackIntoAnyStateWithRoom) {
   const StateShape shape = Shape();
   SequenceState state = Create(shape);
   Fill(state, shape, 1, 5);
-  const StateSnapshot snapshot = state.Save();
-  EXPECT_EQ(snapshot.position, 5);
-  EXPECT_EQ(snapshot.bytes.size(), shape.fixed_bytes() + 5 * shape.bytes_per_position());
-
+  const Copy copy = CopyOf(state, shape);
   Fill(state, shape, 101, 16);
-  state.Restore(snapshot);
-  EXPECT_EQ(state.position(), 5);
-  EXPECT_EQ(state.Save().bytes, snapshot.bytes);
+  EXPECT_NE(CopyOf(state, shape), copy);
+  GoBackTo(copy, state);
+  EXPECT_EQ(CopyOf(state, shape), copy);
 
-  // Into a state with room for more or fewer positions.
+  // With room for more or fewer positions.
   for (const int64_t context : {5, 40}) {
     SequenceState other = Create(Shape(context));
-    other.Restore(snapshot);
-    EXPECT_EQ(other.Save().bytes, snapshot.bytes);
+    GoBackTo(copy, other);
+    EXPECT_EQ(CopyOf(other, shape), copy);
     EXPECT_EQ(std::to_integer<int>(other.values(3)[5 * 48 - 1]), 54);
   }
 }
@@ -106,10 +124,10 @@ TEST(SequenceStateTest, ModelsOfOneKindOfLayerWork) {
     shape.is_attention = {attention, attention};
     SequenceState state = Create(shape);
     Fill(state, shape, 3, 2);
-    const StateSnapshot snapshot = state.Save();
+    const Copy copy = CopyOf(state, shape);
     state.Reset();
-    state.Restore(snapshot);
-    EXPECT_EQ(state.Save().bytes, snapshot.bytes);
+    GoBackTo(copy, state);
+    EXPECT_EQ(CopyOf(state, shape), copy);
   }
 }
 

@@ -122,36 +122,6 @@ TEST_P(DeterminismTest, PromptMayBeCutAtBlocks) {
   }
 }
 
-TEST_P(DeterminismTest, SnapshotContinuesBitForBit) {
-  const auto engine = Open(path_, options_);
-  ASSERT_NE(engine, nullptr);
-  auto session = engine->NewSession();
-  ASSERT_TRUE(session.has_value());
-  const auto steps = [](Session& from) {
-    LogitRows rows;
-    for (const int32_t token : {5, 17, 300, 42, 9}) {
-      EXPECT_TRUE(from.Append(token).has_value());
-      rows.emplace_back(from.logits().begin(), from.logits().end());
-    }
-    return rows;
-  };
-  ASSERT_TRUE(session->Sync(std::span(tokens_).first(71)).has_value());
-  const std::vector<float> at_snapshot(session->logits().begin(), session->logits().end());
-  const Session::Snapshot snapshot = session->Save();
-  const LogitRows continuous = steps(*session);
-  // Something else in between, longer than what is restored.
-  ASSERT_TRUE(session->Sync(SomeTokens(100, 500, /*seed=*/7)).has_value());
-  session->Restore(snapshot);
-  const LogitRows restored = {{session->logits().begin(), session->logits().end()}};
-  EXPECT_SAME_LOGITS(restored, LogitRows{at_snapshot});
-  EXPECT_SAME_LOGITS(steps(*session), continuous);
-
-  auto other = engine->NewSession();
-  ASSERT_TRUE(other.has_value());
-  other->Restore(snapshot);
-  EXPECT_SAME_LOGITS(steps(*other), continuous) << "in another session";
-}
-
 TEST_P(DeterminismTest, RewoundToAMarkASequenceIsAsIfReadAtOnce) {
   const auto engine = Open(path_, options_);
   ASSERT_NE(engine, nullptr);
