@@ -93,7 +93,9 @@ Result<int> Bench(const BenchFlags& flags) {
   } else {
     Print(ReportText(report));
   }
-  return 0;
+  if (!report.interrupted) return 0;
+  PrintNote("flashmoe: interrupted; these are the runs that had ended");
+  return kInterrupted;
 }
 
 void AddRunOptions(CLI::App& bench, BenchFlags& flags) {

@@ -180,6 +180,7 @@ Json ReportJson(const BenchReport& report) {
   return {{"model", report.model},
           {"name", report.facts.config.name},
           {"machine", MachineToJson(report.machine)},
+          {"interrupted", report.interrupted},
           {"budgets", std::move(budgets)}};
 }
 

@@ -42,6 +42,7 @@ class BudgetBench {
               const ProgressFn& progress)
       : options_(options), text_(text), disk_(disk), progress_(progress) {}
 
+  // What was run before an error stays in the report.
   Status Run(const std::string& path, uint64_t budget, BudgetReport& report) {
     const bool peak_is_ours = ResetPeakResidentBytes();
     FM_ASSIGN_OR_RETURN(std::unique_ptr<ModelFile> file, ModelFile::Open(path));
@@ -58,10 +59,14 @@ class BudgetBench {
     report.budget_bytes = engine_->plan().memory.budget;
     report.plan = engine_->plan();
     total_ = CountTokens();
-    if (Decodes(options_)) FM_RETURN_IF_ERROR(DecodeAll(session, report));
-    if (Has(options_, Scenario::kPrefill)) FM_RETURN_IF_ERROR(PrefillAll(session, report));
+    Status status;
+    if (Decodes(options_)) status = DecodeAll(session, report);
+    if (status.has_value() && Has(options_, Scenario::kPrefill)) {
+      status = PrefillAll(session, report);
+    }
+    std::erase_if(report.series, [](const RunSeries& series) { return series.runs.empty(); });
     if (peak_is_ours) report.peak_bytes = PeakResidentBytes();
-    return {};
+    return status;
   }
 
  private:
@@ -98,7 +103,7 @@ class BudgetBench {
   // One after the other and all of that again, so that a machine that changes its speed changes it
   // for all.
   Status DecodeAll(Session& session, BudgetReport& report) {
-    std::vector<RunSeries> series;
+    std::vector<RunSeries>& series = report.series;
     for (const Scenario scenario : {Scenario::kCold, Scenario::kWarm, Scenario::kVaried}) {
       if (Has(options_, scenario)) {
         series.push_back({.scenario = scenario, .tokens = options_.decode_tokens});
@@ -117,14 +122,14 @@ class BudgetBench {
         one.runs.push_back(std::move(run));
       }
     }
-    std::ranges::move(series, std::back_inserter(report.series));
     return {};
   }
 
   // The first time over a prompt is not counted: where all experts have room, it brings them in.
   Status PrefillAll(Session& session, BudgetReport& report) {
     for (const int64_t tokens : options_.prompt_tokens) {
-      RunSeries series = {.scenario = Scenario::kPrefill, .tokens = tokens};
+      RunSeries& series =
+          report.series.emplace_back(RunSeries{.scenario = Scenario::kPrefill, .tokens = tokens});
       const std::vector<int32_t> prompt = text_.Slice(0, tokens);
       for (int round = -1; round < options_.repetitions; ++round) {
         session.Reset();
@@ -134,7 +139,6 @@ class BudgetBench {
         Report(run);
         series.runs.push_back(std::move(run));
       }
-      report.series.push_back(std::move(series));
     }
     return {};
   }
@@ -257,17 +261,23 @@ Result<BenchReport> RunBenchmark(const std::string& model, const FixedText& text
   }
   FM_ASSIGN_OR_RETURN(report.machine, MeasureMachine(report.facts, largest.get(), machine));
   for (const uint64_t budget : options.budgets) {
-    BudgetReport& one = report.budgets.emplace_back();
+    BudgetReport one;
     const uint64_t buffer = SamplerBytes(budget);
     FM_ASSIGN_OR_RETURN(DiskSampler disk,
                         DiskSampler::Create(*largest, report.machine.disk.device, buffer));
-    FM_RETURN_IF_ERROR(BudgetBench(options, text, disk, progress)
-                           .Run(model, budget > 0 ? budget - buffer : 0, one));
+    Status status = BudgetBench(options, text, disk, progress)
+                        .Run(model, budget > 0 ? budget - buffer : 0, one);
+    report.interrupted = !status.has_value() && status.error().code == ErrorCode::kCancelled &&
+                         !(report.budgets.empty() && one.series.empty());
+    if (!report.interrupted) FM_RETURN_IF_ERROR(std::move(status));
+    if (report.interrupted && one.series.empty()) break;
     if (budget > 0) one.budget_bytes = budget;
     MachineSpeed machine_then = report.machine;
     const TimedBytes sampled = one.disk();
     if (sampled.bytes > 0) machine_then.disk.bytes_per_s = sampled.per_s();
     Evaluate(options, report.facts, machine_then, one);
+    report.budgets.push_back(std::move(one));
+    if (report.interrupted) break;
   }
   return report;
 }

@@ -77,10 +77,12 @@ struct BenchReport {
   ModelFacts facts;
   MachineSpeed machine;
   std::vector<BudgetReport> budgets;
+  bool interrupted = false;  // what was asked for is not all here
 };
 
 // `text` as LoadText() makes it; REQUIRES: at least one budget, scenario and repetition, and
-// decode_tokens >= 1 or prompt_tokens >= 1 where they are used. Cancelled by options.engine.cancel.
+// decode_tokens >= 1 or prompt_tokens >= 1 where they are used. Cancelled by options.engine.cancel:
+// then it reports the runs that had ended, or fails if there were none.
 Result<BenchReport> RunBenchmark(const std::string& model, const FixedText& text,
                                  const BenchOptions& options, const ProgressFn& progress = {});
 

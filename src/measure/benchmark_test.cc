@@ -117,6 +117,34 @@ TEST(BenchmarkTest, AskedForOneScenarioItRunsOne) {
   EXPECT_EQ(failed.error().code, ErrorCode::kOutOfMemory);
 }
 
+TEST(BenchmarkTest, InterruptedItReportsTheRunsThatHadEnded) {
+  CancelFlag cancel;
+  BenchOptions options = Options();
+  options.engine.cancel = &cancel;
+  options.budgets = {0, 0};
+  options.repetitions = 1000;
+  const auto after = [&](uint64_t tokens) {
+    return [&cancel, tokens](const Progress& p) {
+      if (std::string_view(p.stage) == "measuring" && p.done >= tokens) cancel.Set();
+    };
+  };
+  // After the first run of the second round.
+  const auto report = RunBenchmark(kEmber, SomeText(), options, after(4 * 12));
+  ASSERT_TRUE(report.has_value()) << report.error().ToString();
+  EXPECT_TRUE(report->interrupted);
+  ASSERT_EQ(report->budgets.size(), 1u);
+  const std::vector<RunSeries>& series = report->budgets.front().series;
+  ASSERT_EQ(series.size(), 3u) << "prompts had not begun";
+  EXPECT_EQ(series[0].runs.size(), 2u);
+  EXPECT_EQ(series[2].runs.size(), 1u);
+  EXPECT_TRUE(series[2].predicted_tokens_per_s.has_value());
+
+  // Before any had ended there is nothing to report.
+  const auto nothing = RunBenchmark(kEmber, SomeText(), options);
+  ASSERT_FALSE(nothing.has_value());
+  EXPECT_EQ(nothing.error().code, ErrorCode::kCancelled);
+}
+
 TEST(BenchmarkTest, ScenariosHaveNames) {
   for (const char* name : {"cold", "warm", "varied", "prefill"}) {
     const auto scenario = ScenarioFromName(name);
