@@ -60,8 +60,8 @@ static inline void PrefetchNextRows(const Row& row, int64_t row_bytes) {
   }
 }
 
-// Unpacks kSpans spans of 16 rows from span `first` on. Their number is known to the compiler: a
-// loop over so few would be left at a guess, and guessed wrongly costs as much as two spans.
+// Unpacks kSpans spans of 16 rows from span `first` on. What was multiplied meanwhile has pushed
+// their places in `out` from the first cache, so these are asked for two rows ahead, weights one.
 template <class Format, int kSpans>
 static inline void UnpackWhole(const Matrix& w, int64_t begin, int64_t first, WeightRows* out) {
   for (int r = 0; r < kTileRows; ++r) {
