@@ -27,6 +27,7 @@ TEST(ParseOrderedJson, SaysWhatIsWrong) {
   EXPECT_THAT(ErrorOf("[1] 2"), HasSubstr("malformed JSON"));
   EXPECT_THAT(ErrorOf("\"\xFF\""), HasSubstr("malformed JSON"));
   EXPECT_THAT(ErrorOf("1e999"), HasSubstr("malformed JSON"));
+  EXPECT_THAT(ErrorOf(std::string("3\0004", 3)), HasSubstr("at byte 1: a NUL"));
   EXPECT_THAT(ErrorOf(R"({"a": 1, "b": {"a": 2}, "a": 3})"), HasSubstr("'a' is there twice"));
 }
 

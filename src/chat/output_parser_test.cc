@@ -47,6 +47,13 @@ TEST(OutputParser, GivesTextAsItIs) {
   EXPECT_THAT(Read(" \n"), ElementsAre("text:  \n"));
 }
 
+TEST(OutputParser, ANulEndsNoNumber) {
+  const std::string days = std::string("3\0", 2) + "4";
+  EXPECT_THAT(Read("<tool_call>\n<function=weather>\n<parameter=days>\n" + days +
+                   "\n</parameter>\n</function>\n</tool_call>"),
+              ElementsAre("call 0 weather", R"(args 0: {"days": "3\u00004"})", "end 0 whole"));
+}
+
 TEST(OutputParser, ALimitWithinAMarkLeavesNothingOfIt) {
   const auto cut = [](std::string_view output, const OutputParserOptions& options) {
     OutputParser parser(options);

@@ -26,6 +26,7 @@ TEST(JsonText, SaysWhereAndWhy) {
   EXPECT_THAT(error("17"), HasSubstr("not a JSON object"));
   EXPECT_THAT(error(R"({"a": 1, "a": 2})"), HasSubstr(R"(the key "a" is there twice)"));
   EXPECT_THAT(error(R"({"a": 1e999})"), HasSubstr("malformed JSON"));
+  EXPECT_THAT(error(std::string_view("{}\0?", 4)), HasSubstr("at byte 2: a NUL"));
   EXPECT_THAT(error("{\"a\": \"\xFF\"}"), HasSubstr("malformed JSON"));
   EXPECT_THAT(error(R"({"a": 1} x)"), HasSubstr("malformed JSON"));
   EXPECT_LT(error("{" + std::string(100000, 'x')).size(), 500u);
