@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "kernels/kernels.h"
 
@@ -34,9 +35,11 @@ std::vector<int64_t> PlanPass(std::span<const PassCandidate> candidates, int64_t
       --room;
     }
   }
-  // Whoever needs least comes first; what one leaves, the next ones share.
-  const auto left = [&](size_t i) { return candidates[i].stop - candidates[i].position; };
-  std::ranges::stable_sort(readers, {}, left);
+  // Whoever needs least comes first, and the earlier of equals; what one leaves, the next ones
+  // share.
+  std::ranges::sort(readers, {}, [&](size_t i) {
+    return std::pair(candidates[i].stop - candidates[i].position, i);
+  });
   int64_t budget = std::min(room, prompt_tokens);
   for (size_t r = 0; r < readers.size(); ++r) {
     const int64_t sharing = static_cast<int64_t>(readers.size() - r);

@@ -52,7 +52,7 @@ std::vector<Remedy> FindRemedies(const Outlook& now) {
   std::erase_if(remedies, [&](const Remedy& remedy) {
     return remedy.tokens_per_s < kNoticeable * now.decode.tokens_per_s();
   });
-  std::ranges::stable_sort(remedies, std::greater<>(), &Remedy::tokens_per_s);
+  std::ranges::sort(remedies, std::greater<>(), &Remedy::tokens_per_s);
   return remedies;
 }
 

@@ -79,8 +79,8 @@ void RunPromptExperts(const LayerContext& c, const Activations& x,
     return;
   }
   // The longest first, so that all threads end at about the same time.
-  std::ranges::stable_sort(experts, std::ranges::greater(),
-                           [](const PromptExpert& expert) { return expert.tokens.size(); });
+  std::ranges::sort(experts, std::ranges::greater(),
+                    [](const PromptExpert& expert) { return expert.tokens.size(); });
   std::atomic<size_t> next = 0;
   c.pool.ParallelFor(lanes, 1, [&](int64_t begin, int64_t end) {
     for (int64_t lane = begin; lane < end; ++lane) {
