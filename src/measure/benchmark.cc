@@ -265,12 +265,16 @@ Result<BenchReport> RunBenchmark(const std::string& model, const FixedText& text
     const uint64_t buffer = SamplerBytes(budget);
     FM_ASSIGN_OR_RETURN(DiskSampler disk,
                         DiskSampler::Create(*largest, report.machine.disk.device, buffer));
-    Status status = BudgetBench(options, text, disk, progress)
-                        .Run(model, budget > 0 ? budget - buffer : 0, one);
-    report.interrupted = !status.has_value() && status.error().code == ErrorCode::kCancelled &&
-                         !(report.budgets.empty() && one.series.empty());
-    if (!report.interrupted) FM_RETURN_IF_ERROR(std::move(status));
-    if (report.interrupted && one.series.empty()) break;
+    const Status status = BudgetBench(options, text, disk, progress)
+                              .Run(model, budget > 0 ? budget - buffer : 0, one);
+    if (!status.has_value()) {
+      const bool nothing_ran = report.budgets.empty() && one.series.empty();
+      if (status.error().code != ErrorCode::kCancelled || nothing_ran) {
+        return std::unexpected(status.error());
+      }
+      report.interrupted = true;
+      if (one.series.empty()) break;
+    }
     if (budget > 0) one.budget_bytes = budget;
     MachineSpeed machine_then = report.machine;
     const TimedBytes sampled = one.disk();
