@@ -175,7 +175,7 @@ test(`${kRequests} requests for calls`, async (t) => {
                `${calls} calls of ${seen.size} tools, ${several} answers with more than one`);
   assert.deepEqual(failures, []);
   assert.equal(seen.size, tools.length);
-  assert.ok(several > 0);
+  assert.ok(several >= 10);
 });
 
 test('a result is used, through each API', async () => {
