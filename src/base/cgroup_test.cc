@@ -1,10 +1,11 @@
 #include "base/cgroup.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
+
+#include "base/test_path.h"
 
 namespace flashmoe {
 namespace {
@@ -15,8 +16,7 @@ namespace fs = std::filesystem;
 class CgroupTest : public testing::Test {
  protected:
   void SetUp() override {
-    const testing::TestInfo* info = testing::UnitTest::GetInstance()->current_test_info();
-    root_ = testing::TempDir() + "cgroup_" + info->name() + "_" + std::to_string(getpid());
+    root_ = TestPath("cgroup");
     fs::create_directories(root_);
   }
   void TearDown() override { fs::remove_all(root_); }

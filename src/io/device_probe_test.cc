@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/test_path.h"
 #include "io/page_cache.h"
 #include "io/profile_cache.h"
 #include "io/test_file.h"
@@ -25,8 +26,7 @@ constexpr uint64_t kReadBytes = 200'000;
 
 class DeviceProbeTest : public ::testing::Test {
  protected:
-  DeviceProbeTest()
-      : folder_(fmt::format("{}/flashmoe_probe_{}", ::testing::TempDir(), getpid())) {}
+  DeviceProbeTest() : folder_(TestPath("probe")) {}
   ~DeviceProbeTest() override { std::filesystem::remove_all(folder_); }
 
   ProbeOptions Options() const {

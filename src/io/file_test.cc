@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "base/test_path.h"
 #include "io/test_file.h"
 
 namespace flashmoe {
@@ -58,7 +59,7 @@ TEST(FileTest, RefusesWhatIsNotARegularFile) {
   EXPECT_THAT(device.error().ToString(), HasSubstr("a device, not a file"));
 
   // Must not wait for a writer.
-  const std::string pipe = folder + "/flashmoe_pipe_" + std::to_string(getpid());
+  const std::string pipe = TestPath("pipe");
   ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
   auto fifo = File::Open(pipe);
   unlink(pipe.c_str());

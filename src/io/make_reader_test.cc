@@ -18,6 +18,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "base/test_path.h"
 #include "io/async_reader.h"
 #include "io/test_file.h"
 
@@ -132,7 +133,7 @@ TEST(MakeReaderTest, WithoutRegistrationAutoTakesPread) {
 }
 
 TEST(MakeReaderTest, OverlaysAreReadLikeOtherVolumes) {
-  const std::string folder = fmt::format("{}/flashmoe_overlay_{}", ::testing::TempDir(), getpid());
+  const std::string folder = TestPath("overlay");
   EXPECT_EXIT(ReadOnOverlay(folder), ::testing::ExitedWithCode(0), "same bytes");
   std::filesystem::remove_all(folder);
 }

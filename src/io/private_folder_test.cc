@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/test_path.h"
+
 namespace flashmoe {
 namespace {
 
@@ -17,7 +19,7 @@ using testing::HasSubstr;
 class PrivateFolderTest : public testing::Test {
  protected:
   void SetUp() override {
-    root_ = fs::path(testing::TempDir()) / ("private_" + std::to_string(getpid()));
+    root_ = TestPath("private");
     fs::remove_all(root_);
     fs::create_directory(root_);
     mask_ = umask(0);

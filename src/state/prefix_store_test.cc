@@ -15,6 +15,8 @@
 #include <random>
 #include <thread>
 
+#include "base/test_path.h"
+
 namespace flashmoe {
 namespace {
 
@@ -98,9 +100,7 @@ std::vector<std::byte> FreshlyRead(std::span<const int32_t> tokens) {
 class PrefixStoreTest : public testing::Test {
  protected:
   void SetUp() override {
-    folder_ = fs::path(testing::TempDir()) /
-              ("prefixes_" + std::to_string(getpid()) + "_" +
-               testing::UnitTest::GetInstance()->current_test_info()->name());
+    folder_ = TestPath("prefixes");
     fs::remove_all(folder_);
   }
   void TearDown() override { fs::remove_all(folder_); }

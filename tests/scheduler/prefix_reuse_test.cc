@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/test_path.h"
 #include "engine/scheduler.h"
 #include "tests/scheduler/ticket.h"
 #include "tests/support/sanitized.h"
@@ -19,7 +20,7 @@ namespace fs = std::filesystem;
 class PrefixReuseTest : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
-    folder_ = fs::path(testing::TempDir()) / ("reuse_" + std::to_string(getpid()));
+    folder_ = TestPath("reuse");
     fs::remove_all(folder_);
     options_.sequences = 3;
     options_.chunk_max = 256;
