@@ -66,6 +66,16 @@ void Connection::Start() {
 
 void Connection::Wake() { changed_.cancel(); }
 
+// A send in flight may wait for its client for long: who is too slow already need not be waited for.
+void Connection::AnswerChanged() {
+  if (writing_ && wire_ != nullptr) {
+    const std::lock_guard lock(wire_->mutex);
+    error_code ignored;
+    if (wire_->too_slow) socket_.close(ignored);
+  }
+  Wake();
+}
+
 void Connection::Cancel() {
   if (cancel_ != nullptr) cancel_->Set();
   Wake();
@@ -271,7 +281,7 @@ std::shared_ptr<Answer> Connection::MakeAnswer(Request request, bool keep_alive)
   context.render_refusal = shared_->options.render_refusal;
   context.wake = [shared = shared_, weak = weak_from_this()] {
     asio::post(shared->io, [weak] {
-      if (const auto self = weak.lock()) self->Wake();
+      if (const auto self = weak.lock()) self->AnswerChanged();
     });
   };
   return std::make_shared<Answer>(std::move(request), std::move(context));

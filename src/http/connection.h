@@ -55,6 +55,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   using Task = boost::asio::awaitable<void>;
   using Truth = boost::asio::awaitable<bool>;
 
+  void AnswerChanged();
   Task ReadAll();  // whatever comes, into in_
   Task Serve();
   Truth ServeOne();  // false: the connection ends

@@ -354,6 +354,22 @@ TEST_F(ServerTest, WhoReadsTooSlowlyIsDropped) {
   EXPECT_EQ(Ask(port(), "GET", "/hello").status, 200);
 }
 
+// The socket's buffers are full and a send waits when the answer's limit is reached.
+TEST_F(ServerTest, WhoReadsTooSlowlyIsNotWaitedFor) {
+  Start({.unsent_bytes_max = 1 << 20});
+  TestClient client(port(), 4096);
+  client.Send(RequestText("POST", "/shelf"));
+  const auto exchange = shelf_.Take();
+  exchange->BeginStream(Text(""));
+  const std::string piece(10'000, 'x');
+  do {
+    ASSERT_TRUE(exchange->Write(piece));
+  } while (Eventually([&] { return exchange->unsent_bytes() == 0; }, 0.3));
+  while (exchange->Write(piece)) {
+  }
+  EXPECT_TRUE(Eventually([&] { return server_->stats().connections == 0; }, 10));
+}
+
 TEST_F(ServerTest, WhoReadsNothingIsDroppedInTime) {
   Start({.unsent_bytes_max = 64 << 20, .send_s = 0.3});
   TestClient client(port(), 4096);
