@@ -66,7 +66,7 @@ void Connection::Start() {
 
 void Connection::Wake() { changed_.cancel(); }
 
-// A send in flight may wait for its client for long: who is too slow already need not be waited for.
+// A send in flight may wait long for its client: one who is too slow already is not waited for.
 void Connection::AnswerChanged() {
   if (writing_ && wire_ != nullptr) {
     const std::lock_guard lock(wire_->mutex);
