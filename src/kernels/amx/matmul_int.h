@@ -18,48 +18,71 @@ static_assert(kTokenSpans * sizeof(TokenSpan) + sizeof(WeightRows) +
                   kGroups * kSpanBlocks * sizeof(Accumulator) + (8 << 10) <=
               kStackBytes);
 
-// Rows and 16 tokens over the spans that are unpacked, and where their tiles are stored: as few as
-// keep the tile unit busy, so that loads and stores do not meet in the low bits of addresses.
-struct TileWork {
-  const WeightRows* w;
-  const TokenSpan* x;
-  Accumulator* acc;  // [kSpanBlocks]
-  bool begins;       // nothing is in acc yet
-  alignas(64) TileOfSums sums[4];
-};
-
 // A tile for each half of a block if those have scales of their own.
 template <class Format>
 constexpr int kHalves = Format::kScalesOf16 ? 2 : 1;
 
-// The registers and places of a block's tiles, one or two of four.
-template <class Format, int kSlot>
-constexpr int kTileOf = kHalves<Format>* kSlot % 4;
+// Spans whose weights stay in tile registers while all tokens meet them.
+template <class Format>
+constexpr int kSpansInTiles = 4 / kHalves<Format>;
 
-// Multiplies the step-th block (of the spans 0 .. kSpans - 1 of block 0, then of block 1, ...).
-template <class Format, int kSpans, int kSlot>
-static inline void MultiplyBlock(const TileWork& work, int step) {
-  constexpr bool kSigned = Format::kOffset != 0;
-  constexpr int kFirst = kTileOf<Format, kSlot>, kOdd = kFirst % 2;
-  const int b = step / kSpans, s = step % kSpans;
-  const auto& w = work.w->q[kSpanBlocks * s + b];
-  const auto& x = work.x[s].q8[b];
-  LoadTile<kWeights + kOdd>(w, sizeof(w[0]));
-  LoadTile<kInputs + kOdd>(x, sizeof(x[0]));
-  MultiplyTiles<kSigned, kSums + kFirst, kWeights + kOdd, kInputs + kOdd>();
-  if constexpr (kHalves<Format> == 2) {
-    LoadTile<kWeights + 1>(w[0] + 16, sizeof(w[0]));
-    LoadTile<kInputs + 1>(x[4], sizeof(x[0]));
-    MultiplyTiles<kSigned, kSums + kFirst + 1, kWeights + 1, kInputs + 1>();
+// 16 rows and groups of 16 tokens, over spans that are unpacked.
+struct TileWork {
+  const WeightRows* w;
+  int first;           // of the spans in w
+  const TokenSpan* x;  // of the first group
+  int64_t x_stride;    // spans from group to group
+  int64_t groups;
+  Accumulator (*acc)[kSpanBlocks];  // [groups]
+  bool begins;                      // nothing is in acc yet
+  // The next rows' weights: so many lines from here on are asked for with every block of a group.
+  // All of them at once would take the places through which everything else reaches the cache.
+  const std::byte* ahead;
+  int64_t ahead_lines;
+  alignas(64) TileOfSums sums[4];
+};
+
+// A block of one group: of spans 0 .. kSpans - 1 one after another.
+struct GroupBlock {
+  int b = 0;
+  const TokenSpan* x = nullptr;
+  Accumulator* acc = nullptr;
+};
+
+template <class Format, int kSpans, int kSpan = 0>
+static inline void LoadWeights(const TileWork& work, int b) {
+  if constexpr (kSpan < kSpans) {
+    const auto& w = work.w->q[kSpanBlocks * (work.first + kSpan) + b];
+    constexpr int kTile = kWeights + kHalves<Format> * kSpan;
+    LoadTile<kTile>(w, sizeof(w[0]));
+    if constexpr (kHalves<Format> == 2) LoadTile<kTile + 1>(w[0] + 16, sizeof(w[0]));
+    LoadWeights<Format, kSpans, kSpan + 1>(work, b);
   }
 }
 
-template <class Format, int kSlot>
-static inline void StoreBlock(TileWork* work) {
-  constexpr int kFirst = kTileOf<Format, kSlot>;
-  StoreTile<kSums + kFirst>(work->sums[kFirst], sizeof(work->sums[0][0]));
+template <class Format, int kSpan>
+static inline void MultiplyBlock(const GroupBlock& at) {
+  constexpr bool kSigned = Format::kOffset != 0;
+  const auto& x = at.x[kSpan].q8[at.b];
   if constexpr (kHalves<Format> == 2) {
-    StoreTile<kSums + kFirst + 1>(work->sums[kFirst + 1], sizeof(work->sums[0][0]));
+    LoadTile<kInputs>(x, sizeof(x[0]));
+    MultiplyTiles<kSigned, kSums, kWeights + 2 * kSpan, kInputs>();
+    LoadTile<kInputs + 1>(x[4], sizeof(x[0]));
+    MultiplyTiles<kSigned, kSums + 1, kWeights + 2 * kSpan + 1, kInputs + 1>();
+  } else {
+    LoadTileOnce<kInputs + kSpan % 2>(x, sizeof(x[0]));
+    MultiplyTiles<kSigned, kSums + kSpan % 2, kWeights + kSpan, kInputs + kSpan % 2>();
+  }
+}
+
+template <class Format, int kSpan>
+static inline void StoreBlock(TileWork* work) {
+  constexpr int kPlace = kHalves<Format> * (kSpan % 2);
+  if constexpr (kHalves<Format> == 2) {
+    StoreTile<kSums>(work->sums[kPlace], sizeof(work->sums[0][0]));
+    StoreTile<kSums + 1>(work->sums[kPlace + 1], sizeof(work->sums[0][0]));
+  } else {
+    StoreTile<kSums + kPlace>(work->sums[kPlace], sizeof(work->sums[0][0]));
   }
 }
 
@@ -125,50 +148,66 @@ static inline void StoreRows(const __m512* acc, Accumulator* to) {
   }
 }
 
-// Adds the step-th block's tile to its accumulator, which stays in registers for kSpans steps.
-template <class Format, int kSpans, int kSlot>
-static inline void ScaleBlock(const TileWork& work, int step, __m512* acc) {
-  const int b = step / kSpans, s = step % kSpans;
+// Adds the sums to their accumulator, which stays in registers for kSpans steps.
+template <class Format, int kSpans, int kSpan>
+static inline void ScaleBlock(const TileWork& work, const GroupBlock& at, __m512* acc) {
   TokensOfBlock x;
-  x.scale = _mm512_load_ps(work.x[s].scale[b]);
+  x.scale = _mm512_load_ps(at.x[kSpan].scale[at.b]);
   if constexpr (Format::kBias) {
-    x.sums = _mm512_load_si512(work.x[s].sums[b]);
+    x.sums = _mm512_load_si512(at.x[kSpan].sums[at.b]);
     x.weighted = _mm512_cvtepi32_ps(
         _mm512_dpwssd_epi32(_mm512_setzero_si512(), x.sums, _mm512_set1_epi16(1)));
   }
-  if constexpr (kSlot % kSpans == 0) {
+  if constexpr (kSpan == 0) {
     if (work.begins) {
       ClearRows(acc);
     } else {
-      LoadRows(work.acc[b], acc);
+      LoadRows(*at.acc, acc);
     }
   }
-  ScaleRows<Format, kTileOf<Format, kSlot>>(work, kSpanBlocks * s + b, x, acc);
-  if constexpr (kSlot % kSpans == kSpans - 1) StoreRows(acc, &work.acc[b]);
+  ScaleRows<Format, kHalves<Format>*(kSpan % 2)>(work, kSpanBlocks * (work.first + kSpan) + at.b, x,
+                                                 acc);
+  if constexpr (kSpan == kSpans - 1) StoreRows(acc, at.acc);
 }
 
 // All blocks of kSpans spans. A product comes late, and until it is stored, loads wait that follow
 // in the program and have the low bits of their addresses in common with the store: so a tile is
-// stored after the next ones are loaded, and scaled after that.
+// stored after the next one is loaded, and scaled after that.
 template <class Format, int kSpans>
 static void MultiplySpans(TileWork* work) {
-  constexpr int kSteps = kSpans * kSpanBlocks;
-  constexpr int kStoreLag = 2 / kHalves<Format>, kScaleLag = kStoreLag + 1;
+  constexpr int kStoreLag = kHalves<Format> == 2 || kSpans == 1 ? 0 : 1;
+  constexpr int kScaleLag = kSpans == 1 ? 0 : kStoreLag + 1;
   __m512 acc[kTileRows];
-  const auto one = [&]<int kSlot>(int step) __attribute__((always_inline)) {
-    const int stored = step - kStoreLag, scaled = step - kScaleLag;
-    if (step < kSteps) MultiplyBlock<Format, kSpans, kSlot>(*work, step);
-    if (stored >= 0 && stored < kSteps) StoreBlock<Format, (kSlot + 4 - kStoreLag) % 4>(work);
-    if (scaled >= 0 && scaled < kSteps) {
-      ScaleBlock<Format, kSpans, (kSlot + 4 - kScaleLag) % 4>(*work, scaled, acc);
+  GroupBlock now, before;
+  const auto step = [&]<int kSpan>() __attribute__((always_inline)) {
+    MultiplyBlock<Format, kSpan>(now);
+    if (kSpan >= kStoreLag || before.x != nullptr) {
+      StoreBlock<Format, (kSpan + kSpans - kStoreLag) % kSpans>(work);
+    }
+    if constexpr (kSpan >= kScaleLag) {
+      ScaleBlock<Format, kSpans, kSpan - kScaleLag>(*work, now, acc);
+    } else if (before.x != nullptr) {
+      ScaleBlock<Format, kSpans, kSpan - kScaleLag + kSpans>(*work, before, acc);
     }
   };
-  for (int step = 0; step < kSteps + kScaleLag; step += 4) {
-    one.template operator()<0>(step);
-    one.template operator()<1>(step + 1);
-    one.template operator()<2>(step + 2);
-    one.template operator()<3>(step + 3);
+  for (int b = 0; b < kSpanBlocks; ++b) {
+    LoadWeights<Format, kSpans>(*work, b);
+    for (int64_t g = 0; g < work->groups; ++g) {
+      now = {b, work->x + g * work->x_stride, &work->acc[g][b]};
+      step.template operator()<0>();
+      if constexpr (kSpans > 1) step.template operator()<1>();
+      if constexpr (kSpans > 2) step.template operator()<2>();
+      if constexpr (kSpans > 2) step.template operator()<3>();
+      before = now;
+      for (int64_t i = 0; i < work->ahead_lines; ++i, work->ahead += 64) {
+        _mm_prefetch(work->ahead, _MM_HINT_T1);
+      }
+    }
   }
+  // What is not scaled yet.
+  if constexpr (kStoreLag == 1) StoreBlock<Format, kSpans - 1>(work);
+  if constexpr (kScaleLag == 2) ScaleBlock<Format, kSpans, kSpans - 2>(*work, before, acc);
+  if constexpr (kScaleLag >= 1) ScaleBlock<Format, kSpans, kSpans - 1>(*work, before, acc);
 }
 
 // Adds the accumulators in the order of Sum8.
@@ -183,6 +222,24 @@ static inline void StoreProducts(const Accumulator* acc, int64_t n, float* y, in
   for (int64_t t = 0; t < n; ++t) Store(y + t * y_stride, Load(of_token[t]));
 }
 
+// Multiplies kSpans unpacked spans, as many at a time as tiles hold.
+template <class Format, int kSpans>
+static void MultiplyUnpacked(TileWork* work) {
+  constexpr int kAtOnce = kSpans < kSpansInTiles<Format> ? kSpans : kSpansInTiles<Format>;
+  for (work->first = 0; work->first < kSpans; work->first += kAtOnce) {
+    MultiplySpans<Format, kAtOnce>(work);
+    work->x += kAtOnce;
+    work->begins = false;
+  }
+}
+
+template <class Format, int kSpans>
+static void UnpackAndMultiply(const Matrix& w, int64_t begin, int64_t first, WeightRows* rows,
+                              TileWork* work) {
+  UnpackWhole<Format, kSpans>(w, begin, first, rows);
+  MultiplyUnpacked<Format, kSpans>(work);
+}
+
 // Rows [begin, begin + 16) times n tokens, that are laid out.
 template <class Format>
 static void RowsTimesTokens(const Matrix& w, int64_t begin, const TokenSpan* x, int64_t n, float* y,
@@ -190,30 +247,26 @@ static void RowsTimesTokens(const Matrix& w, int64_t begin, const TokenSpan* x, 
   const Shape shape = ShapeOf(w);
   const int64_t spans = shape.spans + (shape.tail_blocks > 0 ? 1 : 0);
   const int64_t groups = (n + kTileTokens - 1) / kTileTokens;
+  const int64_t rounds = (spans + kSpansInTiles<Format> - 1) / kSpansInTiles<Format>;
+  const int64_t blocks = rounds * kSpanBlocks * groups, lines = kTileRows * w.row_bytes / 64;
   WeightRows rows;
   alignas(64) Accumulator acc[kGroups][kSpanBlocks];
   TileWork work;
   work.w = &rows;
-  for (int64_t s = 0, count; s < spans; s += count) {
-    const int64_t whole = shape.spans - s;
-    count = whole >= 4 ? 4 : whole >= 2 ? 2 : 1;
-    work.begins = s == 0;
-    if (whole == 0) {
-      UnpackTail<Format>(w, begin, s, shape.tail_blocks, &rows);
-    } else if (count == 4) {
-      UnpackWhole<Format, 4>(w, begin, s, &rows);
-    } else if (count == 2) {
-      UnpackWhole<Format, 2>(w, begin, s, &rows);
-    } else {
-      UnpackWhole<Format, 1>(w, begin, s, &rows);
-    }
-    for (int64_t g = 0; g < groups; ++g) {
-      work.x = x + g * spans + s;
-      work.acc = acc[g];
-      if (count == 4) MultiplySpans<Format, 4>(&work);
-      if (count == 2) MultiplySpans<Format, 2>(&work);
-      if (count == 1) MultiplySpans<Format, 1>(&work);
-    }
+  work.x = x;
+  work.x_stride = spans;
+  work.groups = groups;
+  work.acc = acc;
+  work.begins = true;
+  work.ahead = w.data + (begin + kTileRows) * w.row_bytes;  // need not exist
+  work.ahead_lines = (lines + blocks - 1) / blocks;
+  int64_t s = 0;
+  for (; s + 4 <= shape.spans; s += 4) UnpackAndMultiply<Format, 4>(w, begin, s, &rows, &work);
+  for (; s + 2 <= shape.spans; s += 2) UnpackAndMultiply<Format, 2>(w, begin, s, &rows, &work);
+  for (; s < shape.spans; ++s) UnpackAndMultiply<Format, 1>(w, begin, s, &rows, &work);
+  if (s < spans) {
+    UnpackTail<Format>(w, begin, s, shape.tail_blocks, &rows);
+    MultiplyUnpacked<Format, 1>(&work);
   }
   for (int64_t g = 0; g < groups; ++g) {
     const int64_t first = g * kTileTokens;

@@ -50,16 +50,6 @@ static inline void UnpackRow(const Row& row, int r, int i, WeightRows* out) {
   }
 }
 
-// Asks for the span that lies where the next 16 rows have theirs; it need not exist.
-template <class Format>
-static inline void PrefetchNextRows(const Row& row, int64_t row_bytes) {
-  const int64_t bytes = Format::At(row, 1).data - row.data;
-  const uintptr_t next = reinterpret_cast<uintptr_t>(row.data) + kTileRows * row_bytes;
-  for (int64_t line = 0; line < bytes; line += 64) {
-    _mm_prefetch(reinterpret_cast<const char*>(next + line), _MM_HINT_T1);
-  }
-}
-
 // Unpacks kSpans spans of 16 rows from span `first` on. What was multiplied meanwhile has pushed
 // their places in `out` from the first cache, so these are asked for two rows ahead, weights one.
 template <class Format, int kSpans>
@@ -78,7 +68,6 @@ static inline void UnpackWhole(const Matrix& w, int64_t begin, int64_t first, We
 #pragma GCC unroll 4
     for (int i = 0; i < kSpans; ++i) {
       const Row at = Format::At(row, first + i);
-      PrefetchNextRows<Format>(at, w.row_bytes);
       UnpackRow<Format>(at, r, i, out);
     }
   }

@@ -16,8 +16,8 @@ int64_t MultiplyIntegers(int64_t rounds) {
   for (int64_t i = 0; i < rounds; ++i) {
     MultiplyTiles<true, kSums, kWeights, kInputs>();
     MultiplyTiles<true, kSums + 1, kWeights, kInputs>();
-    MultiplyTiles<true, kSums + 2, kWeights, kInputs>();
-    MultiplyTiles<true, kSums + 3, kWeights, kInputs>();
+    MultiplyTiles<true, kSums, kWeights, kInputs>();
+    MultiplyTiles<true, kSums + 1, kWeights, kInputs>();
   }
   ReleaseTiles();
   return rounds * 4 * 16 * 16 * kDepth;

@@ -8,8 +8,8 @@
 
 namespace flashmoe::amx {
 
-// Registers 0 to 3 hold 16 x 16 sums, 4 and 5 weights (16 rows), 6 and 7 activations (16 columns).
-constexpr int kSums = 0, kWeights = 4, kInputs = 6;
+// Registers 0 and 1 hold 16 x 16 sums, 2 and 3 activations (16 columns), 4 to 7 weights (16 rows).
+constexpr int kSums = 0, kInputs = 2, kWeights = 4;
 
 struct TileShapes {
   uint8_t palette = 1;
@@ -23,8 +23,8 @@ struct TileShapes {
 static inline void SetTileShapes(int depth) {
   TileShapes shapes;
   for (int i = 0; i < 8; ++i) {
-    shapes.rows[i] = static_cast<uint8_t>(i < kInputs ? 16 : depth / 4);
-    shapes.row_bytes[i] = static_cast<uint16_t>(i / 2 * 2 == kWeights ? depth : 64);
+    shapes.rows[i] = static_cast<uint8_t>(i / 2 * 2 == kInputs ? depth / 4 : 16);
+    shapes.row_bytes[i] = static_cast<uint16_t>(i >= kWeights ? depth : 64);
   }
   asm volatile("ldtilecfg %0" : : "m"(shapes));
 }
@@ -34,6 +34,12 @@ static inline void ReleaseTiles() { asm volatile("tilerelease"); }
 template <int kTile>
 static inline void LoadTile(const void* p, int64_t stride) {
   asm volatile("tileloadd (%1,%2,1), %%tmm%c0" : : "i"(kTile), "r"(p), "r"(stride) : "memory");
+}
+
+// What is read once before much else is: it need not push that from the first level of the cache.
+template <int kTile>
+static inline void LoadTileOnce(const void* p, int64_t stride) {
+  asm volatile("tileloaddt1 (%1,%2,1), %%tmm%c0" : : "i"(kTile), "r"(p), "r"(stride) : "memory");
 }
 
 template <int kTile>
