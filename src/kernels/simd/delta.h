@@ -119,9 +119,10 @@ static void DeltaManySteps(const DeltaChunk& strided) {
   const auto scratch = reinterpret_cast<uintptr_t>(strided.scratch);
   float* columns = strided.scratch + (-scratch % kLineBytes) / sizeof(float);
   float* decay = columns + strided.key_dim * kLanes;
-  float* kq = decay + kDeltaChunk;
+  float* beta = decay + kDeltaChunk;
+  float* kq = beta + kDeltaChunk;
   // Tokens lie so far apart that what is read of them again and again would fall into the same few
-  // places of the cache.
+  // places of the cache, and each output would hold up the stores of state behind it.
   DeltaChunk a = strided;
   float* k = kq + kDeltaChunk;
   float* q = Gather(a.k, a.tokens, a.key_dim, a.qk_stride, k);
@@ -129,12 +130,15 @@ static void DeltaManySteps(const DeltaChunk& strided) {
   Gather(a.v, a.tokens, a.value_dim, a.v_stride, v);
   a.k = k;
   a.q = q;
-  a.v = v;
+  a.v = a.out = v;  // an output takes the place of its value
   a.qk_stride = a.key_dim;
-  a.v_stride = a.value_dim;
+  a.v_stride = a.out_stride = a.value_dim;
+  a.beta = beta;
+  a.gate_stride = 1;
 
   for (int64_t t = 0; t < a.tokens; ++t) {
-    decay[t] = a.g[t * a.gate_stride];
+    decay[t] = strided.g[t * strided.gate_stride];
+    beta[t] = strided.beta[t * strided.gate_stride];
     kq[t] = Dot(a.k + t * a.qk_stride, a.q + t * a.qk_stride, a.key_dim);
   }
   ForVectors(a.tokens, [&](auto at) { at.Put(decay, Exp(at.Get(decay))); });
@@ -148,6 +152,10 @@ static void DeltaManySteps(const DeltaChunk& strided) {
                 a.v + t * a.v_stride + r, decay[t], a.beta[t * a.gate_stride],
                 a.out + t * a.out_stride + r);
     }
+  }
+  for (int64_t t = 0; t < a.tokens; ++t) {
+    __builtin_memcpy(strided.out + t * strided.out_stride, v + t * a.value_dim,
+                     static_cast<size_t>(a.value_dim) * sizeof(float));
   }
 }
 
