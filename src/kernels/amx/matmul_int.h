@@ -29,6 +29,8 @@ constexpr int kSpansInTiles = 4 / kHalves<Format>;
 // 16 rows and groups of 16 tokens, over spans that are unpacked.
 struct TileWork {
   const WeightRows* w;
+  const uint8_t* q;  // where its elements are; bytes from row to row, and so on
+  int64_t row_step, block_step, span_step;
   int first;           // of the spans in w
   const TokenSpan* x;  // of the first group
   int64_t x_stride;    // spans from group to group
@@ -52,10 +54,10 @@ struct GroupBlock {
 template <class Format, int kSpans, int kSpan = 0>
 static inline void LoadWeights(const TileWork& work, int b) {
   if constexpr (kSpan < kSpans) {
-    const auto& w = work.w->q[kSpanBlocks * (work.first + kSpan) + b];
+    const uint8_t* q = work.q + (work.first + kSpan) * work.span_step + b * work.block_step;
     constexpr int kTile = kWeights + kHalves<Format> * kSpan;
-    LoadTile<kTile>(w, sizeof(w[0]));
-    if constexpr (kHalves<Format> == 2) LoadTile<kTile + 1>(w[0] + 16, sizeof(w[0]));
+    LoadTile<kTile>(q, work.row_step);
+    if constexpr (kHalves<Format> == 2) LoadTile<kTile + 1>(q + 16, work.row_step);
     LoadWeights<Format, kSpans, kSpan + 1>(work, b);
   }
 }
@@ -233,10 +235,27 @@ static void MultiplyUnpacked(TileWork* work) {
   }
 }
 
+static inline void UseUnpacked(TileWork* work) {
+  const auto& q = work->w->q;
+  work->q = q[0][0];
+  work->row_step = sizeof(q[0][0]);
+  work->block_step = sizeof(q[0]);
+  work->span_step = kSpanBlocks * sizeof(q[0]);
+}
+
+template <class Format>
+static inline void UseInPlace(const Matrix& w, int64_t row, int64_t span, TileWork* work) {
+  work->q = Format::At(RowAt(w, row), span).data + Format::kBytesAt;
+  work->row_step = w.row_bytes;
+  work->span_step = Format::At(RowAt(w, row), 1).data - RowAt(w, row).data;
+  work->block_step = work->span_step / kSpanBlocks;
+}
+
 template <class Format, int kSpans>
 static void UnpackAndMultiply(const Matrix& w, int64_t begin, int64_t first, WeightRows* rows,
                               TileWork* work) {
   UnpackWhole<Format, kSpans>(w, begin, first, rows);
+  if constexpr (kInPlace<Format>) UseInPlace<Format>(w, begin, first, work);
   MultiplyUnpacked<Format, kSpans>(work);
 }
 
@@ -253,6 +272,7 @@ static void RowsTimesTokens(const Matrix& w, int64_t begin, const TokenSpan* x, 
   alignas(64) Accumulator acc[kGroups][kSpanBlocks];
   TileWork work;
   work.w = &rows;
+  UseUnpacked(&work);
   work.x = x;
   work.x_stride = spans;
   work.groups = groups;
@@ -266,6 +286,7 @@ static void RowsTimesTokens(const Matrix& w, int64_t begin, const TokenSpan* x, 
   for (; s < shape.spans; ++s) UnpackAndMultiply<Format, 1>(w, begin, s, &rows, &work);
   if (s < spans) {
     UnpackTail<Format>(w, begin, s, shape.tail_blocks, &rows);
+    UseUnpacked(&work);
     MultiplyUnpacked<Format, 1>(&work);
   }
   for (int64_t g = 0; g < groups; ++g) {

@@ -28,12 +28,16 @@ struct alignas(64) TokenSpan {
   int32_t sums[kSpanBlocks][kTileTokens];  // pairs of int16
 };
 
-// Puts span `s` of a row at place (r, i).
+// Tiles take the elements from where they are stored.
 template <class Format>
+constexpr bool kInPlace = Format::kBytesAt >= 0;
+
+// Puts span `s` of a row at place (r, i), with or without its elements.
+template <class Format, bool kElements>
 static inline void UnpackRow(const Row& row, int r, int i, WeightRows* out) {
   Span span;
   Format::Unpack(row, &span);
-  for (int j = 0; j < 4; ++j) {
+  for (int j = 0; j < 4 && kElements; ++j) {
     const __m512i q = _mm512_add_epi8(span.q[j].v, _mm512_set1_epi8(Format::kOffset));
     const int b = kSpanBlocks * i + 2 * j;
     StoreWords(out->q[b][r], _mm512_castsi512_si256(q));
@@ -56,7 +60,7 @@ template <class Format, int kSpans>
 static inline void UnpackWhole(const Matrix& w, int64_t begin, int64_t first, WeightRows* out) {
   for (int r = 0; r < kTileRows; ++r) {
     const Row row = RowAt(w, begin + r);
-    if (r % 2 == 0 && r + 2 < kTileRows) {
+    if (!kInPlace<Format> && r % 2 == 0 && r + 2 < kTileRows) {
 #pragma GCC unroll 32
       for (int b = 0; b < kSpans * kSpanBlocks; ++b) _mm_prefetch(out->q[b][r + 2], _MM_HINT_T0);
     }
@@ -68,7 +72,7 @@ static inline void UnpackWhole(const Matrix& w, int64_t begin, int64_t first, We
 #pragma GCC unroll 4
     for (int i = 0; i < kSpans; ++i) {
       const Row at = Format::At(row, first + i);
-      UnpackRow<Format>(at, r, i, out);
+      UnpackRow<Format, !kInPlace<Format>>(at, r, i, out);
     }
   }
 }
@@ -79,8 +83,8 @@ static inline void UnpackTail(const Matrix& w, int64_t begin, int64_t first, int
                               WeightRows* out) {
   for (int r = 0; r < kTileRows; ++r) {
     TailBytes bytes = {};
-    UnpackRow<Format>(Format::Tail(Format::At(RowAt(w, begin + r), first), blocks, &bytes), r, 0,
-                      out);
+    UnpackRow<Format, true>(Format::Tail(Format::At(RowAt(w, begin + r), first), blocks, &bytes), r,
+                            0, out);
   }
 }
 

@@ -5,6 +5,8 @@
 // A Format says how to step along a row and how to unpack a span. Included after unpack_*.h.
 #pragma once
 
+#include <cstddef>
+
 #include "tensor/blocks.h"
 #include "tensor/matrix.h"
 
@@ -45,6 +47,8 @@ struct Plain {
   static constexpr bool kScalesOf16 = false;  // s is not 1; then kSmall
   static constexpr bool kBias = false;        // bias is not 0
   static constexpr bool kMinsOf16 = false;    // m is not 1; then kBias
+  // Where a block holds its elements as signed bytes; -1: nowhere, they must be unpacked.
+  static constexpr int kBytesAt = -1;
 };
 
 // Rows lie one after the other. The hardware's prefetchers stop at every page of 4 KiB, also inside

@@ -52,6 +52,7 @@ struct FormatQ5_1 : Blocks32<BlockQ5_1> {
 struct FormatQ8_0 : Blocks32<BlockQ8_0> {
   static constexpr bool kSmall = false;
   static constexpr int kOffset = kSignedOffset;
+  static constexpr int kBytesAt = offsetof(BlockQ8_0, qs);
   static inline void Unpack(const Row& row, Span* span) {
     UnpackQ8_0(row.data, span->q);
     span->scale = Halves(row, 0);
