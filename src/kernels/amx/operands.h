@@ -54,21 +54,28 @@ static inline void UnpackRow(const Row& row, int r, int i, WeightRows* out) {
   }
 }
 
-// Unpacks kSpans spans of 16 rows from span `first` on. What was multiplied meanwhile has pushed
-// their places in `out` from the first cache, so these are asked for two rows ahead, weights one.
+// What was multiplied meanwhile has pushed places in `out` from the first cache: they are asked for
+// two rows ahead, weights one.
+template <class Format, int kSpans>
+static inline void PrefetchRow(const Matrix& w, const Row& row, int r, int64_t first,
+                               const WeightRows& out) {
+  if (r % 2 == 0 && r + 2 < kTileRows) {
+#pragma GCC unroll 32
+    for (int b = 0; b < kSpans * kSpanBlocks; ++b) _mm_prefetch(out.q[b][r + 2], _MM_HINT_T0);
+  }
+  if (r + 1 < kTileRows) {
+    const uint8_t* next = Format::At(row, first).data + w.row_bytes;
+    const int64_t bytes = Format::At(row, kSpans).data - row.data;
+    for (int64_t line = 0; line < bytes; line += 64) _mm_prefetch(next + line, _MM_HINT_T0);
+  }
+}
+
+// Unpacks kSpans spans of 16 rows from span `first` on.
 template <class Format, int kSpans>
 static inline void UnpackWhole(const Matrix& w, int64_t begin, int64_t first, WeightRows* out) {
   for (int r = 0; r < kTileRows; ++r) {
     const Row row = RowAt(w, begin + r);
-    if (!kInPlace<Format> && r % 2 == 0 && r + 2 < kTileRows) {
-#pragma GCC unroll 32
-      for (int b = 0; b < kSpans * kSpanBlocks; ++b) _mm_prefetch(out->q[b][r + 2], _MM_HINT_T0);
-    }
-    if (r + 1 < kTileRows) {
-      const uint8_t* next = Format::At(row, first).data + w.row_bytes;
-      const int64_t bytes = Format::At(row, kSpans).data - row.data;
-      for (int64_t line = 0; line < bytes; line += 64) _mm_prefetch(next + line, _MM_HINT_T0);
-    }
+    if constexpr (!kInPlace<Format>) PrefetchRow<Format, kSpans>(w, row, r, first, *out);
 #pragma GCC unroll 4
     for (int i = 0; i < kSpans; ++i) {
       const Row at = Format::At(row, first + i);
