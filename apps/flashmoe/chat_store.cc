@@ -10,9 +10,9 @@
 #include <filesystem>
 
 #include "apps/flashmoe/command_line.h"
-#include "chat/ordered_json.h"
 #include "format/output_file.h"
 #include "io/private_folder.h"
+#include "text/ordered_json.h"
 
 namespace flashmoe::cli {
 namespace {

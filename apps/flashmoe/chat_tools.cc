@@ -9,8 +9,8 @@
 #include <filesystem>
 
 #include "apps/flashmoe/command_line.h"
-#include "chat/ordered_json.h"
 #include "grammar/grammar.h"
+#include "text/ordered_json.h"
 #include "text/utf8.h"
 
 namespace flashmoe::cli {

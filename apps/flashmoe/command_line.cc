@@ -12,9 +12,9 @@
 #include <filesystem>
 
 #include "base/units.h"
-#include "format/json_text.h"
 #include "kernels/kernels.h"
 #include "terminal/terminal_mode.h"
+#include "text/ordered_json.h"
 
 namespace flashmoe::cli {
 namespace {
@@ -144,18 +144,10 @@ Result<std::string> ReadText(const std::string& path) {
 }
 
 Result<nlohmann::ordered_json> ReadJson(const std::string& path) {
-  using Json = nlohmann::ordered_json;
   FM_ASSIGN_OR_RETURN(const std::string text, ReadText(path));
-  bool deep = false;
-  const auto shallow = [&](int depth, Json::parse_event_t, Json&) {
-    deep = deep || depth > kJsonDepthMax;
-    return !deep;
-  };
-  Json json = Json::parse(text, shallow, /*allow_exceptions=*/false);
-  if (deep) {
-    return InvalidInput(fmt::format("the JSON is nested more than {} deep", kJsonDepthMax), path);
-  }
-  return json.is_discarded() ? Json() : std::move(json);
+  auto json = ParseOrderedJson(text);
+  if (!json.has_value()) json.error().where = path;
+  return json;
 }
 
 Result<std::vector<int32_t>> ReadTokens(const std::string& path) {

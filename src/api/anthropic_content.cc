@@ -6,7 +6,7 @@
 
 #include "api/common_fields.h"
 #include "api/fields.h"
-#include "chat/ordered_json.h"
+#include "text/ordered_json.h"
 #include "text/utf8.h"
 
 namespace flashmoe {

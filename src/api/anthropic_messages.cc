@@ -9,7 +9,7 @@
 #include "api/api_request.h"
 #include "api/common_fields.h"
 #include "api/fields.h"
-#include "chat/ordered_json.h"
+#include "text/ordered_json.h"
 #include "text/utf8.h"
 
 namespace flashmoe {

@@ -1,6 +1,6 @@
 #include "api/api_error.h"
 
-#include "chat/ordered_json.h"
+#include "text/ordered_json.h"
 
 namespace flashmoe {
 namespace {

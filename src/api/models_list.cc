@@ -4,7 +4,7 @@
 
 #include <ctime>
 
-#include "chat/ordered_json.h"
+#include "text/ordered_json.h"
 
 namespace flashmoe {
 namespace {

@@ -8,7 +8,7 @@
 #include "api/common_fields.h"
 #include "api/openai_completions_writer.h"
 #include "api/openai_fields.h"
-#include "chat/ordered_json.h"
+#include "text/ordered_json.h"
 #include "text/tokenizer.h"
 
 namespace flashmoe {

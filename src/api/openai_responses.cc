@@ -9,7 +9,7 @@
 #include "api/openai_fields.h"
 #include "api/openai_responses_input.h"
 #include "api/openai_responses_writer.h"
-#include "chat/ordered_json.h"
+#include "text/ordered_json.h"
 #include "text/utf8.h"
 
 namespace flashmoe {

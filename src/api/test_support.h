@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "api/api_request.h"
-#include "chat/ordered_json.h"
+#include "text/ordered_json.h"
 
 namespace flashmoe {
 

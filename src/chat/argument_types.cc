@@ -3,7 +3,7 @@
 #include <cmath>
 #include <optional>
 
-#include "chat/ordered_json.h"
+#include "text/ordered_json.h"
 
 namespace flashmoe {
 namespace {

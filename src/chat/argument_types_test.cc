@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "chat/ordered_json.h"
+#include "text/ordered_json.h"
 
 namespace flashmoe {
 namespace {

@@ -4,9 +4,9 @@
 
 #include <random>
 
-#include "chat/ordered_json.h"
 #include "chat/output_parser.h"
 #include "chat/test_support.h"
+#include "text/ordered_json.h"
 
 namespace flashmoe {
 namespace {

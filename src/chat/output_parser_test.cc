@@ -4,8 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "chat/ordered_json.h"
 #include "chat/test_support.h"
+#include "text/ordered_json.h"
 
 namespace flashmoe {
 namespace {

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "text/ordered_json.h"
 #include "text/utf8.h"
 
 namespace flashmoe {
@@ -74,8 +75,8 @@ class Marker {
   // The text of an object may spell a token with escapes.
   Json Arguments(const Json& arguments, bool tags) {
     if (!arguments.is_string()) return All(arguments, tags);
-    const Json parsed = Json::parse(arguments.get_ref<const std::string&>(), nullptr, false);
-    return parsed.is_object() ? All(parsed, tags) : arguments;
+    const auto parsed = ParseOrderedJson(arguments.get_ref<const std::string&>());
+    return parsed.has_value() && parsed->is_object() ? All(*parsed, tags) : arguments;
   }
 
   // The mark stands behind the first letter of a token's text.

@@ -3,9 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "chat/ordered_json.h"
 #include "chat/template_support.h"
 #include "chat/test_support.h"
+#include "text/ordered_json.h"
 
 namespace flashmoe {
 namespace {

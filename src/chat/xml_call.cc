@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "chat/argument_types.h"
-#include "chat/ordered_json.h"
+#include "text/ordered_json.h"
 
 namespace flashmoe {
 namespace {

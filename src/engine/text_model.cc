@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "format/json_text.h"
 #include "text/utf8.h"
 
 namespace flashmoe {
@@ -82,9 +83,9 @@ Result<TokenizerSpec> GgufSpec(const ModelFile& file) {
 
 Result<json> ParseSideFile(const std::string& text, const char* name, const ModelFile& file) {
   if (text.empty()) return json::object();
-  json parsed = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (parsed.is_discarded() || !parsed.is_object()) {
-    return InvalidInput(fmt::format("{} is not a JSON object", name), file.path(),
+  auto parsed = ParseJsonObject(text, file.path());
+  if (!parsed.has_value()) {
+    return InvalidInput(fmt::format("{}: {}", name, parsed.error().what), file.path(),
                         "download the file again");
   }
   return parsed;

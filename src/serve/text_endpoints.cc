@@ -12,16 +12,8 @@ namespace {
 
 using Json = nlohmann::json;
 
-// Null where it is no JSON object of a bounded depth.
-Json ParseObject(const std::string& body) {
-  bool deep = false;
-  const auto shallow = [&](int depth, Json::parse_event_t, Json&) {
-    deep = deep || depth > kJsonDepthMax;
-    return !deep;
-  };
-  Json json = Json::parse(body, shallow, /*allow_exceptions=*/false);
-  return deep || !json.is_object() ? Json() : std::move(json);
-}
+// Null where it is no JSON object.
+Json ParseObject(const std::string& body) { return ParseJsonObject(body, {}).value_or(Json()); }
 
 void SendJson(http::Exchange& exchange, const Json& json) {
   http::Response response;

@@ -7,6 +7,7 @@
 #include "text/jinja/interpreter.h"
 #include "text/jinja/json_value.h"
 #include "text/jinja/parser.h"
+#include "text/ordered_json.h"
 
 namespace flashmoe {
 namespace {
@@ -25,12 +26,12 @@ Result<Value> Arguments(Budget& budget, const Json& arguments, const std::string
   if (text.find_first_not_of(" \t\r\n") == std::string::npos) {
     return jinja::FromJson(budget, Json::object());
   }
-  const Json parsed = Json::parse(text, nullptr, false);
-  if (!parsed.is_object()) {
+  const auto parsed = ParseOrderedJson(text);
+  if (!parsed.has_value() || !parsed->is_object()) {
     return InvalidInput("the arguments of a tool call are not a JSON object", where,
                         "send them as the model wrote them, or as an object");
   }
-  return jinja::FromJson(budget, parsed);
+  return jinja::FromJson(budget, *parsed);
 }
 
 // An object of a call (the call itself or its `function`), with its arguments parsed.

@@ -184,7 +184,8 @@ TEST(PromptTest, BadRequestsAndTemplatesAreRefused) {
   };
   const std::string messages = R"({"messages":[]})";
   EXPECT_THAT(render("x", "[]"), HasSubstr("JSON object"));
-  EXPECT_THAT(render("x", ""), HasSubstr("JSON object"));
+  EXPECT_THAT(render("x", ""), HasSubstr("malformed JSON"));
+  EXPECT_THAT(render("x", messages + std::string("\0x", 2)), HasSubstr("a NUL"));
   EXPECT_THAT(render("x", R"({"a":)" + std::string(100'000, '[')), HasSubstr("deep"));
   EXPECT_THAT(render("{% if %}", messages), HasSubstr("t"));
   EXPECT_THAT(render("{{ raise_exception('no users here') }}", messages),

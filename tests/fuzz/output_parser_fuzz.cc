@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "base/check.h"
-#include "chat/ordered_json.h"
 #include "chat/output_parser.h"
 #include "text/detokenizer.h"
+#include "text/ordered_json.h"
 
 namespace flashmoe {
 namespace {

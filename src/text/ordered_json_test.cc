@@ -1,4 +1,4 @@
-#include "chat/ordered_json.h"
+#include "text/ordered_json.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
