@@ -49,7 +49,20 @@ static inline __m256i Sums(const __m256i v[8]) {
                           _mm256_permute2x128_si256(s0123, s4567, 0x31));
 }
 
-// Lane b: the sum over block b (32 elements) of q x, for 0 <= q <= 127.
+// The same where sums of 8 products fit into 16 bits: fewer instructions.
+static inline __m256i ShortSums(const __m256i v[8]) {
+  const __m256i ones = _mm256_set1_epi16(1);
+  const auto add_pairs = [&](__m256i a, __m256i b) {
+    return _mm256_madd_epi16(_mm256_packs_epi32(a, b), ones);
+  };
+  const __m256i s0123 = add_pairs(add_pairs(v[0], v[1]), add_pairs(v[2], v[3]));
+  const __m256i s4567 = add_pairs(add_pairs(v[4], v[5]), add_pairs(v[6], v[7]));
+  return _mm256_add_epi32(_mm256_permute2x128_si256(s0123, s4567, 0x20),
+                          _mm256_permute2x128_si256(s0123, s4567, 0x31));
+}
+
+// Lane b: the sum over block b (32 elements) of q x, for 0 <= q <= kMax.
+template <int kMax>
 static inline __m256i DotSmall(const Bytes q[4], const int8_t* x) {
   const __m256i ones = _mm256_set1_epi16(1);
   __m256i v[8];
@@ -57,7 +70,7 @@ static inline __m256i DotSmall(const Bytes q[4], const int8_t* x) {
     v[2 * i] = _mm256_madd_epi16(_mm256_maddubs_epi16(q[i].lo, Load32(x + 64 * i)), ones);
     v[2 * i + 1] = _mm256_madd_epi16(_mm256_maddubs_epi16(q[i].hi, Load32(x + 64 * i + 32)), ones);
   }
-  return Sums(v);
+  return 8 * kMax * 127 <= INT16_MAX ? ShortSums(v) : Sums(v);
 }
 
 // The same for what LoadSigned and LoadUnsigned made, still without their offset: |q| times x with
@@ -77,6 +90,7 @@ static inline __m256i DotBytes(const Bytes q[4], const int8_t* x) {
 }
 
 // Lane b: the sum over block b of s q x for 0 <= q <= 127, with a scale s for 16 elements.
+template <int kMax>
 static inline __m256i DotScaled(const Bytes q[4], __m128i scales, const int8_t* x) {
   const __m128i eight_of_two = _mm_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1);
   __m256i v[8];

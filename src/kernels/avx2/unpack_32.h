@@ -6,6 +6,24 @@
 
 namespace flashmoe::avx2 {
 
+// The f16 at byte kAt of eight blocks of kStride bytes, as floats. Integer units collect them while
+// the vector units are busy; the empty statement keeps the compiler from giving it to the latter.
+template <int kStride, int kAt>
+static inline __m256 GatherHalves(const uint8_t* p) {
+  uint64_t words[2];
+  for (int half = 0; half < 2; ++half) {
+    words[half] = 0;
+    for (int i = 3; i >= 0; --i) {
+      uint16_t bits;
+      __builtin_memcpy(&bits, p + (4 * half + i) * kStride + kAt, sizeof(bits));
+      words[half] = words[half] << 16 | bits;
+      asm("" : "+r"(words[half]));
+    }
+  }
+  return _mm256_cvtph_ps(
+      _mm_set_epi64x(static_cast<int64_t>(words[1]), static_cast<int64_t>(words[0])));
+}
+
 static inline void UnpackQ8_0(const uint8_t* p, Bytes q[4]) {
   const auto* block = reinterpret_cast<const BlockQ8_0*>(p);
   for (int i = 0; i < 4; ++i) q[i] = {Load32(block[2 * i].qs), Load32(block[2 * i + 1].qs)};

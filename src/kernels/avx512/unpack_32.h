@@ -6,6 +6,32 @@
 
 namespace flashmoe::FM_ISA {
 
+// The f16 at byte kAt of eight blocks of kStride bytes, as floats. A permutation takes as many from
+// a load as are there; none reads beyond the last block.
+template <int kStride, int kAt>
+static inline __m256 GatherHalves(const uint8_t* p) {
+  constexpr int kBlocks = 8, kLast = kBlocks * kStride - 64;
+  constexpr int kEach = (62 - kAt) / kStride + 1;
+  const auto start = [](int block) { return block * kStride < kLast ? block * kStride : kLast; };
+  struct alignas(64) Places {
+    uint16_t word[32];
+  };
+  static constexpr Places kPlaces = [start] {
+    Places places = {};
+    for (int b = 0; b < kBlocks; ++b) {
+      places.word[b] = static_cast<uint16_t>((b * kStride + kAt - start(b / kEach * kEach)) / 2);
+    }
+    return places;
+  }();
+  const __m512i places = _mm512_load_si512(&kPlaces);
+  __m512i words = _mm512_permutexvar_epi16(places, _mm512_loadu_si512(p));
+  for (int b = kEach; b < kBlocks; b += kEach) {
+    words =
+        _mm512_mask_permutexvar_epi16(words, ~0u << b, places, _mm512_loadu_si512(p + start(b)));
+  }
+  return _mm256_cvtph_ps(_mm512_castsi512_si128(words));
+}
+
 static inline void UnpackQ8_0(const uint8_t* p, Bytes q[4]) {
   const auto* block = reinterpret_cast<const BlockQ8_0*>(p);
   const __m512i top = _mm512_set1_epi8(static_cast<char>(0x80));

@@ -42,9 +42,9 @@ struct TailBytes {
 
 // What a format is unless it says otherwise.
 struct Plain {
-  static constexpr bool kSmall = true;        // 0 <= q <= 127
+  static constexpr int kMax = 127;            // 0 <= q <= kMax; beyond 127 as LoadSigned has it
   static constexpr int kOffset = 0;           // |kOffset| <= 128
-  static constexpr bool kScalesOf16 = false;  // s is not 1; then kSmall
+  static constexpr bool kScalesOf16 = false;  // s is not 1; then kMax <= 127
   static constexpr bool kBias = false;        // bias is not 0
   static constexpr bool kMinsOf16 = false;    // m is not 1; then kBias
   // Where a block holds its elements as signed bytes; -1: nowhere, they must be unpacked.
@@ -77,22 +77,6 @@ struct Blocks : Plain {
     return {tail->data, nullptr, nullptr, 0, DType::kF32};
   }
 };
-
-// Eight f16 that lie `stride` bytes apart, as floats. Integer units collect them while the vector
-// units are busy.
-static inline __m256 GatherF16(const uint8_t* p, int stride) {
-  uint64_t words[2];
-  for (int half = 0; half < 2; ++half) {
-    words[half] = 0;
-    for (int i = 0; i < 4; ++i) {
-      uint16_t bits;
-      __builtin_memcpy(&bits, p + (4 * half + i) * stride, sizeof(bits));
-      words[half] |= static_cast<uint64_t>(bits) << (16 * i);
-    }
-  }
-  return _mm256_cvtph_ps(
-      _mm_set_epi64x(static_cast<int64_t>(words[1]), static_cast<int64_t>(words[0])));
-}
 
 static inline __m256 BroadcastF16(uint16_t bits) {
   return _mm256_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(bits)));

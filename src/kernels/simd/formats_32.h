@@ -8,68 +8,74 @@ namespace flashmoe::FM_ISA {
 
 template <class Block>
 struct Blocks32 : Blocks<kSpanBlocks * sizeof(Block)> {
-  static inline __m256 Halves(const Row& row, int offset) {
-    return GatherF16(row.data + offset, sizeof(Block));
+  template <int kAt>
+  static inline __m256 Halves(const Row& row) {
+    return GatherHalves<sizeof(Block), kAt>(row.data);
   }
 };
 
 struct FormatQ4_0 : Blocks32<BlockQ4_0> {
+  static constexpr int kMax = 15;
   static constexpr int kOffset = -8;
   static inline void Unpack(const Row& row, Span* span) {
     UnpackNibbles<sizeof(BlockQ4_0), 2>(row.data, span->q);
-    span->scale = Halves(row, 0);
+    span->scale = Blocks32::Halves<0>(row);
   }
 };
 
 struct FormatQ4_1 : Blocks32<BlockQ4_1> {
+  static constexpr int kMax = 15;
   static constexpr bool kBias = true;
   static inline void Unpack(const Row& row, Span* span) {
     UnpackNibbles<sizeof(BlockQ4_1), 4>(row.data, span->q);
-    span->scale = Halves(row, 0);
-    span->bias = Halves(row, 2);
+    span->scale = Blocks32::Halves<0>(row);
+    span->bias = Blocks32::Halves<2>(row);
   }
 };
 
 struct FormatQ5_0 : Blocks32<BlockQ5_0> {
+  static constexpr int kMax = 31;
   static constexpr int kOffset = -16;
   static inline void Unpack(const Row& row, Span* span) {
     UnpackNibbles<sizeof(BlockQ5_0), 6>(row.data, span->q);
     AddFifthBits<sizeof(BlockQ5_0), 2>(row.data, span->q);
-    span->scale = Halves(row, 0);
+    span->scale = Blocks32::Halves<0>(row);
   }
 };
 
 struct FormatQ5_1 : Blocks32<BlockQ5_1> {
+  static constexpr int kMax = 31;
   static constexpr bool kBias = true;
   static inline void Unpack(const Row& row, Span* span) {
     UnpackNibbles<sizeof(BlockQ5_1), 8>(row.data, span->q);
     AddFifthBits<sizeof(BlockQ5_1), 4>(row.data, span->q);
-    span->scale = Halves(row, 0);
-    span->bias = Halves(row, 2);
+    span->scale = Blocks32::Halves<0>(row);
+    span->bias = Blocks32::Halves<2>(row);
   }
 };
 
 struct FormatQ8_0 : Blocks32<BlockQ8_0> {
-  static constexpr bool kSmall = false;
+  static constexpr int kMax = 255;
   static constexpr int kOffset = kSignedOffset;
   static constexpr int kBytesAt = offsetof(BlockQ8_0, qs);
   static inline void Unpack(const Row& row, Span* span) {
     UnpackQ8_0(row.data, span->q);
-    span->scale = Halves(row, 0);
+    span->scale = Blocks32::Halves<0>(row);
   }
 };
 
 struct FormatIQ4_NL : Blocks32<BlockIQ4_NL> {
-  static constexpr bool kSmall = false;
+  static constexpr int kMax = 255;
   static constexpr int kOffset = kSignedOffset;
   static inline void Unpack(const Row& row, Span* span) {
     UnpackNibbles<sizeof(BlockIQ4_NL), 2>(row.data, span->q);
     LookUp(SignedTable(ref::kIq4Values), span->q);
-    span->scale = Halves(row, 0);
+    span->scale = Blocks32::Halves<0>(row);
   }
 };
 
 struct FormatMXFP4 : Blocks32<BlockMXFP4> {
+  static constexpr int kMax = 24;
   static constexpr int kOffset = -12;
   static inline void Unpack(const Row& row, Span* span) {
     UnpackNibbles<sizeof(BlockMXFP4), 1>(row.data, span->q);

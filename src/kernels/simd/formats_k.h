@@ -27,6 +27,7 @@ static inline void UnpackScalesK(const uint8_t bytes[12], uint16_t d, uint16_t d
 }
 
 struct FormatQ2_K : Blocks<sizeof(BlockQ2_K)> {
+  static constexpr int kMax = 3;
   static constexpr bool kScalesOf16 = true;
   static constexpr bool kBias = true;
   static constexpr bool kMinsOf16 = true;
@@ -43,6 +44,7 @@ struct FormatQ2_K : Blocks<sizeof(BlockQ2_K)> {
 };
 
 struct FormatQ3_K : Blocks<sizeof(BlockQ3_K)> {
+  static constexpr int kMax = 7;
   static constexpr bool kScalesOf16 = true;
   static constexpr int kOffset = -4;
   static inline void Unpack(const Row& row, Span* span) {
@@ -69,6 +71,7 @@ struct FormatQ3_K : Blocks<sizeof(BlockQ3_K)> {
 };
 
 struct FormatQ4_K : Blocks<sizeof(BlockQ4_K)> {
+  static constexpr int kMax = 15;
   static constexpr bool kBias = true;
   static inline void Unpack(const Row& row, Span* span) {
     const auto* block = reinterpret_cast<const BlockQ4_K*>(row.data);
@@ -78,6 +81,7 @@ struct FormatQ4_K : Blocks<sizeof(BlockQ4_K)> {
 };
 
 struct FormatQ5_K : Blocks<sizeof(BlockQ5_K)> {
+  static constexpr int kMax = 31;
   static constexpr bool kBias = true;
   static inline void Unpack(const Row& row, Span* span) {
     const auto* block = reinterpret_cast<const BlockQ5_K*>(row.data);
@@ -87,6 +91,7 @@ struct FormatQ5_K : Blocks<sizeof(BlockQ5_K)> {
 };
 
 struct FormatQ6_K : Blocks<sizeof(BlockQ6_K)> {
+  static constexpr int kMax = 63;
   static constexpr bool kScalesOf16 = true;
   static constexpr int kOffset = -32;
   static inline void Unpack(const Row& row, Span* span) {
@@ -98,7 +103,7 @@ struct FormatQ6_K : Blocks<sizeof(BlockQ6_K)> {
 };
 
 struct FormatIQ4_XS : Blocks<sizeof(BlockIQ4_XS)> {
-  static constexpr bool kSmall = false;
+  static constexpr int kMax = 255;
   static constexpr int kOffset = kSignedOffset;
   static inline void Unpack(const Row& row, Span* span) {
     const auto* block = reinterpret_cast<const BlockIQ4_XS*>(row.data);

@@ -36,7 +36,7 @@ static inline __m256 GroupValues(const uint8_t* p, int group, DType type) {
 
 template <int kBits>
 struct FormatMlx : Plain {
-  static constexpr bool kSmall = kBits < 8;
+  static constexpr int kMax = (1 << kBits) - 1;
   static constexpr bool kBias = true;
   static constexpr int kOffset = kBits == 8 ? kUnsignedOffset : 0;
 

@@ -13,9 +13,9 @@ constexpr int64_t kRowsInCache = 16;  // rows that meet all tokens before the ne
 // Lane b: the sum over block b of s q x.
 template <class Format>
 static inline __m256i DotSpan(const Span& span, const int8_t* x) {
-  static_assert(Format::kSmall || !Format::kScalesOf16);
-  if constexpr (Format::kScalesOf16) return DotScaled(span.q, span.scales, x);
-  if constexpr (Format::kSmall) return DotSmall(span.q, x);
+  static_assert(Format::kMax <= 127 || !Format::kScalesOf16);
+  if constexpr (Format::kScalesOf16) return DotScaled<Format::kMax>(span.q, span.scales, x);
+  if constexpr (Format::kMax <= 127) return DotSmall<Format::kMax>(span.q, x);
   return DotBytes(span.q, x);
 }
 

@@ -83,7 +83,7 @@ static inline void DotQuads(const WeightTile& tile, const Token* x, int first, i
   for (int i = first; i < first + quads; ++i) {
     const Ints w = LoadInts(tile.q[i]);
     for (int t = 0; t < kTokens; ++t) {
-      dots[t] = AddQuads<Format::kSmall>(dots[t], w, x[t].q8 + 4 * i);
+      dots[t] = AddQuads<Format::kMax <= 127>(dots[t], w, x[t].q8 + 4 * i);
     }
   }
 }
