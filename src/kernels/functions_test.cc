@@ -341,49 +341,42 @@ struct DeltaInputs {
   DeltaInputs(Random& random, int64_t n, int64_t key, int64_t value)
       : tokens(n), key_dim(key), value_dim(value) {
     state = RandomFloats(random, key * value, 0.3f);
-    q = Guarded<float>(RandomFloats(random, n * (key + 3) - 3));
-    k = Guarded<float>(RandomFloats(random, n * (key + 3) - 3));
-    v = Guarded<float>(RandomFloats(random, n * (value + 5) - 5));
+    q = Guarded<float>(RandomFloats(random, n * key));
+    k = Guarded<float>(RandomFloats(random, n * key));
+    v = Guarded<float>(RandomFloats(random, n * value));
     for (int64_t t = 0; t < n; ++t) {
-      ScalarKernels().l2_norm(At(q, t * (key + 3)), 1e-6f, 0.1f, key, At(q, t * (key + 3)));
-      ScalarKernels().l2_norm(At(k, t * (key + 3)), 1e-6f, 1.0f, key, At(k, t * (key + 3)));
+      ScalarKernels().l2_norm(At(q, t * key), 1e-6f, 0.1f, key, At(q, t * key));
+      ScalarKernels().l2_norm(At(k, t * key), 1e-6f, 1.0f, key, At(k, t * key));
       g.push_back(-std::fabs(RandomFloats(random, 1)[0]));
-      g.push_back(99.0f);  // between the tokens' gates
       const float b = RandomFloats(random, 1)[0];
       beta.push_back(1.0f / (1.0f + std::exp(-b)));
-      beta.push_back(99.0f);
     }
   }
 
   // Tokens [begin, begin + n) through `s`.
   void Chunk(const KernelTable& table, std::vector<float>& s, int64_t begin, int64_t n,
              std::vector<float>& out) {
-    std::vector<float> scratch(static_cast<size_t>(DeltaChunkScratch(key_dim, value_dim)));
+    std::vector<float> scratch(static_cast<size_t>(DeltaChunkScratch(key_dim)));
+    std::copy_n(At(v, begin * value_dim), n * value_dim, At(out, begin * value_dim));
     DeltaChunk chunk = {};
     chunk.state = s.data();
-    chunk.q = At(q, begin * (key_dim + 3));
-    chunk.k = At(k, begin * (key_dim + 3));
-    chunk.v = At(v, begin * (value_dim + 5));
-    chunk.qk_stride = key_dim + 3;
-    chunk.v_stride = value_dim + 5;
-    chunk.g = At(g, 2 * begin);
-    chunk.beta = At(beta, 2 * begin);
-    chunk.gate_stride = 2;
+    chunk.q = At(q, begin * key_dim);
+    chunk.k = At(k, begin * key_dim);
+    chunk.v = At(out, begin * value_dim);
+    chunk.g = At(g, begin);
+    chunk.beta = At(beta, begin);
     chunk.tokens = n;
     chunk.key_dim = key_dim;
     chunk.value_dim = value_dim;
-    chunk.out = At(out, begin * value_dim);
-    chunk.out_stride = value_dim;
     chunk.scratch = scratch.data();
     table.delta_chunk(chunk);
   }
 
   void Steps(const KernelTable& table, std::vector<float>& s, std::vector<float>& out) {
     for (int64_t t = 0; t < tokens; ++t) {
-      table.delta_step({s.data(), At(q, t * (key_dim + 3)), At(k, t * (key_dim + 3)),
-                        At(v, t * (value_dim + 5)), std::exp(g[static_cast<size_t>(2 * t)]),
-                        beta[static_cast<size_t>(2 * t)], key_dim, value_dim,
-                        At(out, t * value_dim)});
+      table.delta_step({s.data(), At(q, t * key_dim), At(k, t * key_dim), At(v, t * value_dim),
+                        std::exp(g[static_cast<size_t>(t)]), beta[static_cast<size_t>(t)], key_dim,
+                        value_dim, At(out, t * value_dim)});
     }
   }
 
@@ -417,7 +410,7 @@ TEST(FastDelta, StepsAndChunksMatchTheScalarSteps) {
 TEST(FastDelta, StrongDecayForgetsWithoutNan) {
   Random random(9);
   DeltaInputs in(random, 64, 32, 16);
-  for (size_t i = 0; i < in.g.size(); i += 2) in.g[i] = i % 3 == 0 ? -200.0f : -1e-4f;
+  for (size_t i = 0; i < in.g.size(); ++i) in.g[i] = i % 3 == 0 ? -200.0f : -1e-4f;
   std::vector<float> state = in.state, out(64 * 16);
   in.Steps(ScalarKernels(), state, out);
   for (const KernelTable* table : AvailableKernels()) {

@@ -89,31 +89,27 @@ struct DeltaStep {
   float beta = 1.0f;
   int64_t key_dim = 0;
   int64_t value_dim = 0;
-  float* out = nullptr;  // [value_dim]
+  float* out = nullptr;  // [value_dim]; may be v
 };
 
-// The same rule for up to kDeltaChunk tokens of one head at once. Strides are in floats between
-// tokens; g is the logarithm of the decay (<= 0). `scratch` holds DeltaChunkScratch() floats.
+// The same rule for up to kDeltaChunk tokens of one head at once, which lie one after another; g is
+// the logarithm of the decay (<= 0). `scratch` holds DeltaChunkScratch() floats.
 inline constexpr int64_t kDeltaChunk = 64;
 struct DeltaChunk {
-  float* state = nullptr;    // [value_dim, key_dim]
-  const float* q = nullptr;  // [tokens, key_dim]
-  const float* k = nullptr;  // [tokens, key_dim]
-  const float* v = nullptr;  // [tokens, value_dim]
-  int64_t qk_stride = 0;
-  int64_t v_stride = 0;
-  const float* g = nullptr;     // [tokens], stride gate_stride
-  const float* beta = nullptr;  // [tokens], stride gate_stride
-  int64_t gate_stride = 0;
+  float* state = nullptr;       // [value_dim, key_dim]
+  const float* q = nullptr;     // [tokens, key_dim]
+  const float* k = nullptr;     // [tokens, key_dim]
+  float* v = nullptr;           // [tokens, value_dim]; outputs take its place
+  const float* g = nullptr;     // [tokens]
+  const float* beta = nullptr;  // [tokens]
   int64_t tokens = 0;
   int64_t key_dim = 0;
   int64_t value_dim = 0;
-  float* out = nullptr;  // [tokens, value_dim]
-  int64_t out_stride = 0;
   float* scratch = nullptr;
 };
-constexpr int64_t DeltaChunkScratch(int64_t key_dim, int64_t value_dim) {
-  return 3 * kDeltaChunk * kDeltaChunk + 4 * kDeltaChunk * (key_dim + value_dim);
+constexpr int64_t DeltaChunkScratch(int64_t key_dim) {
+  // The reference's pairs of tokens; others keep 16 rows of the state.
+  return 2 * kDeltaChunk * kDeltaChunk + 16 * key_dim + 3 * kDeltaChunk;
 }
 
 // The multiples of this, modulo 2^32, are spread evenly however many are taken.

@@ -61,28 +61,26 @@ double MeasureAttention(const ModelConfig& c, const KernelTable& kernels, Thread
 }
 
 double MeasureDelta(const ModelConfig& c, const KernelTable& kernels, ThreadPool& pool) {
-  const int64_t keys = kDeltaChunk * c.key_dim, values = kDeltaChunk * c.value_dim;
+  const int64_t values = kDeltaChunk * c.value_dim;
   const int64_t state = int64_t{c.key_dim} * c.value_dim;
-  const int64_t scratch = DeltaChunkScratch(c.key_dim, c.value_dim);
-  const std::vector<float> k = RandomFloats(keys), v = RandomFloats(values);
+  const std::vector<float> k = RandomFloats(kDeltaChunk * c.key_dim), q = k;
+  const std::vector<float> v = RandomFloats(values);
   const std::vector<float> g(kDeltaChunk, -0.1f), beta(kDeltaChunk, 0.5f);
-  const int64_t own = state + values + scratch;  // floats of a thread
+  const int64_t own = state + values + DeltaChunkScratch(c.key_dim);  // floats of a thread
   std::vector<float> floats(static_cast<size_t>(pool.threads() * own));
   const double seconds = BestSeconds(pool, [&](int64_t thread) {
     DeltaChunk chunk;
     chunk.state = floats.data() + thread * own;
-    chunk.q = chunk.k = k.data();
-    chunk.v = v.data();
-    chunk.qk_stride = c.key_dim;
-    chunk.v_stride = chunk.out_stride = c.value_dim;
+    chunk.q = q.data();
+    chunk.k = k.data();
+    chunk.v = chunk.state + state;
+    std::copy(v.begin(), v.end(), chunk.v);
     chunk.g = g.data();
     chunk.beta = beta.data();
-    chunk.gate_stride = 1;
     chunk.tokens = kDeltaChunk;
     chunk.key_dim = c.key_dim;
     chunk.value_dim = c.value_dim;
-    chunk.out = chunk.state + state;
-    chunk.scratch = chunk.out + values;
+    chunk.scratch = chunk.v + values;
     kernels.delta_chunk(chunk);
   });
   return static_cast<double>(pool.threads() * kDeltaChunk) / seconds;

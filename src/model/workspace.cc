@@ -16,7 +16,7 @@ int64_t InnerRows(int64_t block_tokens, int k) { return std::max<int64_t>(block_
 
 // Floats of every buffer, in one place, so that the plan and the allocation cannot disagree.
 struct Sizes {
-  int64_t hidden, inner, projected, heads_out, conv, rotary, attention, delta, width;
+  int64_t hidden, inner, projected, heads_out, rotary, attention, delta, width;
 
   Sizes(const ModelConfig& c, int64_t context) {
     const int64_t q = int64_t{c.heads} * c.head_dim;
@@ -26,16 +26,20 @@ struct Sizes {
     hidden = c.hidden;
     projected = std::max(gated_qkv, delta_net);
     heads_out = std::max(q, values);
-    conv = c.conv_channels();
     rotary = c.rotary_dims / 2;
     attention = AttentionScratch(c.head_dim, context);
-    delta = c.CountLayers(LayerKind::kDeltaNet) > 0 ? DeltaChunkScratch(c.key_dim, c.value_dim) : 0;
+    delta = c.CountLayers(LayerKind::kDeltaNet) > 0 ? DeltaLaneFloats(c) : 0;
     width = RoundUp(std::max(c.expert_width, c.shared_expert_width));
     inner = std::max(heads_out, width);
   }
 };
 
 }  // namespace
+
+int64_t DeltaLaneFloats(const ModelConfig& c) {
+  const int64_t token = 2 * int64_t{c.key_dim} + c.value_dim + 2;
+  return kDeltaChunk * token + DeltaChunkScratch(c.key_dim);
+}
 
 int64_t Workspace::BlockTokens(int64_t n) { return std::min(n, kBlockTokens); }
 
@@ -52,7 +56,6 @@ Workspace::Workspace(const ModelConfig& c, int64_t n, int64_t context, int k, in
   mixed.resize(n * s.hidden);
   projected.resize(block_tokens * s.projected);
   heads_out.resize(block_tokens * s.heads_out);
-  conv_out.resize(block_tokens * s.conv);
   cosines.resize(n * s.rotary);
   sines.resize(n * s.rotary);
   attention_scratch.resize(threads * s.attention);
@@ -73,7 +76,7 @@ uint64_t Workspace::Bytes(const ModelConfig& c, int64_t n, int64_t context, int 
   const int64_t b = BlockTokens(n);
   const int64_t per_token = s.hidden * (4 + k) + 2 * s.rotary + c.experts + 2 * k + 1;
   const int64_t inner_rows = InnerRows(b, k);
-  const int64_t per_block_token = s.projected + s.heads_out + s.conv;
+  const int64_t per_block_token = s.projected + s.heads_out;
   const int64_t per_thread = s.attention + s.delta;
   const int64_t floats = n * per_token + b * per_block_token + inner_rows * 2 * s.width +
                          threads * per_thread + c.experts;

@@ -19,6 +19,9 @@ struct Routing {
   std::vector<float> weights;     // [n, experts_per_token], each token's sum to 1
 };
 
+// What a thread needs for kDeltaChunk tokens of one head of a delta net: q, k, v, g, beta, scratch.
+int64_t DeltaLaneFloats(const ModelConfig& config);
+
 struct Workspace {
   // `context`: most positions attention looks at. `experts_per_token` may exceed the config's.
   Workspace(const ModelConfig& config, int64_t tokens_max, int64_t context, int experts_per_token,
@@ -41,10 +44,9 @@ struct Workspace {
   ActivationBuffer inner;                // of projections from anything else
   std::vector<float> projected;          // [b, widest joint projection of a mixer]
   std::vector<float> heads_out;          // [b, heads * head_dim or value_heads * value_dim]
-  std::vector<float> conv_out;           // [b, conv_channels]
   std::vector<float> cosines, sines;     // [n, rotary_dims / 2]
   std::vector<float> attention_scratch;  // [threads, AttentionScratch]
-  std::vector<float> delta_scratch;      // [threads, DeltaChunkScratch]
+  std::vector<float> delta_scratch;      // [threads, DeltaLaneFloats]
 
   Routing routing;
   std::vector<float> gate, up;       // [max(b, experts_per_token + 1), widest expert]

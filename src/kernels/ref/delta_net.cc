@@ -30,7 +30,7 @@ void SumDecays(const DeltaChunk& args, ChunkTerms* terms) {
   constexpr double kZeroDecay = -1000.0;
   double sum = 0.0;
   for (int64_t i = 0; i < args.tokens; ++i) {
-    const double g = static_cast<double>(args.g[i * args.gate_stride]);
+    const double g = static_cast<double>(args.g[i]);
     sum += g < kZeroDecay ? kZeroDecay : g;
     terms->sums[i] = sum;
     terms->decay[i] = Exp(sum);
@@ -40,11 +40,11 @@ void SumDecays(const DeltaChunk& args, ChunkTerms* terms) {
 
 void PairTokens(const DeltaChunk& args, ChunkTerms* terms) {
   for (int64_t i = 0; i < args.tokens; ++i) {
-    const float* q = args.q + i * args.qk_stride;
-    const float* k = args.k + i * args.qk_stride;
-    const float beta = args.beta[i * args.gate_stride];
+    const float* q = args.q + i * args.key_dim;
+    const float* k = args.k + i * args.key_dim;
+    const float beta = args.beta[i];
     for (int64_t j = 0; j <= i; ++j) {
-      const float* earlier = args.k + j * args.qk_stride;
+      const float* earlier = args.k + j * args.key_dim;
       const float decay = Exp(terms->sums[i] - terms->sums[j]);
       terms->p[i * kDeltaChunk + j] = Dot(q, earlier, args.key_dim) * decay;
       terms->a[i * kDeltaChunk + j] = beta * Dot(k, earlier, args.key_dim) * decay;
@@ -57,19 +57,18 @@ void AdvanceRow(const DeltaChunk& args, const ChunkTerms& terms, int64_t j) {
   float* row = args.state + j * args.key_dim;
   float d[kDeltaChunk];
   for (int64_t i = 0; i < args.tokens; ++i) {
-    const float* q = args.q + i * args.qk_stride;
-    const float* k = args.k + i * args.qk_stride;
+    const float* q = args.q + i * args.key_dim;
+    const float* k = args.k + i * args.key_dim;
     const float recalled = terms.decay[i] * Dot(row, k, args.key_dim);
-    const float update =
-        args.beta[i * args.gate_stride] * (args.v[i * args.v_stride + j] - recalled);
+    float& place = args.v[i * args.value_dim + j];
+    const float update = args.beta[i] * (place - recalled);
     d[i] = update - Dot(terms.a + i * kDeltaChunk, d, i);
-    args.out[i * args.out_stride + j] =
-        terms.decay[i] * Dot(row, q, args.key_dim) + Dot(terms.p + i * kDeltaChunk, d, i + 1);
+    place = terms.decay[i] * Dot(row, q, args.key_dim) + Dot(terms.p + i * kDeltaChunk, d, i + 1);
   }
   const float decay = terms.decay[args.tokens - 1];
   for (int64_t c = 0; c < args.key_dim; ++c) row[c] *= decay;
   for (int64_t i = 0; i < args.tokens; ++i) {
-    Axpy(terms.to_end[i] * d[i], args.k + i * args.qk_stride, args.key_dim, row);
+    Axpy(terms.to_end[i] * d[i], args.k + i * args.key_dim, args.key_dim, row);
   }
 }
 

@@ -79,13 +79,14 @@ static inline void DeltaLanes(const DeltaChunk& a, int64_t r, const float* decay
   for (int64_t t = 0; t < a.tokens; ++t) {
     const Vec keep = Set(decay[t]);
     const Vec expected = keep * next.k.Total();
-    const Vec delta = Set(a.beta[t * a.gate_stride]) * (Load(a.v + t * a.v_stride + r) - expected);
-    Store(a.out + t * a.out_stride + r, Fma(delta, Set(kq[t]), keep * next.q.Total()));
+    float* place = a.v + t * a.value_dim + r;
+    const Vec delta = Set(a.beta[t]) * (Load(place) - expected);
+    Store(place, Fma(delta, Set(kq[t]), keep * next.q.Total()));
 
-    const float* k = a.k + t * a.qk_stride;
-    const int64_t step = t + 1 < a.tokens ? a.qk_stride : 0;  // after the last one comes nobody
+    const float* k = a.k + t * a.key_dim;
+    const int64_t step = t + 1 < a.tokens ? a.key_dim : 0;  // after the last one comes nobody
     const float* next_k = k + step;
-    const float* next_q = a.q + t * a.qk_stride + step;
+    const float* next_q = a.q + t * a.key_dim + step;
     next = {};
     for (int64_t i = 0; i < a.key_dim; i += KeySums::kChains) {
       for (int j = 0; j < KeySums::kChains; ++j) {
@@ -104,58 +105,27 @@ static inline void DeltaLanes(const DeltaChunk& a, int64_t r, const float* decay
   }
 }
 
-// Rows that lie `stride` apart, side by side.
-static inline float* Gather(const float* from, int64_t rows, int64_t dim, int64_t stride,
-                            float* to) {
-  for (int64_t t = 0; t < rows; ++t) {
-    __builtin_memcpy(to + t * dim, from + t * stride, static_cast<size_t>(dim) * sizeof(float));
-  }
-  return to + rows * dim;
-}
-
-static void DeltaManySteps(const DeltaChunk& strided) {
+static void DeltaManySteps(const DeltaChunk& a) {
   // A vector that lies in two lines of the cache takes twice as long.
   constexpr uintptr_t kLineBytes = 64;
-  const auto scratch = reinterpret_cast<uintptr_t>(strided.scratch);
-  float* columns = strided.scratch + (-scratch % kLineBytes) / sizeof(float);
-  float* decay = columns + strided.key_dim * kLanes;
-  float* beta = decay + kDeltaChunk;
-  float* kq = beta + kDeltaChunk;
-  // Tokens lie so far apart that what is read of them again and again would fall into the same few
-  // places of the cache, and each output would hold up the stores of state behind it.
-  DeltaChunk a = strided;
-  float* k = kq + kDeltaChunk;
-  float* q = Gather(a.k, a.tokens, a.key_dim, a.qk_stride, k);
-  float* v = Gather(a.q, a.tokens, a.key_dim, a.qk_stride, q);
-  Gather(a.v, a.tokens, a.value_dim, a.v_stride, v);
-  a.k = k;
-  a.q = q;
-  a.v = a.out = v;  // an output takes the place of its value
-  a.qk_stride = a.key_dim;
-  a.v_stride = a.out_stride = a.value_dim;
-  a.beta = beta;
-  a.gate_stride = 1;
-
+  const auto scratch = reinterpret_cast<uintptr_t>(a.scratch);
+  float* columns = a.scratch + (-scratch % kLineBytes) / sizeof(float);
+  float* decay = columns + a.key_dim * kLanes;
+  float* kq = decay + kDeltaChunk;
   for (int64_t t = 0; t < a.tokens; ++t) {
-    decay[t] = strided.g[t * strided.gate_stride];
-    beta[t] = strided.beta[t * strided.gate_stride];
-    kq[t] = Dot(a.k + t * a.qk_stride, a.q + t * a.qk_stride, a.key_dim);
+    kq[t] = Dot(a.k + t * a.key_dim, a.q + t * a.key_dim, a.key_dim);
   }
-  ForVectors(a.tokens, [&](auto at) { at.Put(decay, Exp(at.Get(decay))); });
+  ForVectors(a.tokens, [&](auto at) { at.Put(decay, Exp(at.Get(a.g))); });
   int64_t r = 0;
   if (a.key_dim % kLanes == 0) {
     for (; r + kLanes <= a.value_dim; r += kLanes) DeltaLanes(a, r, decay, kq, columns);
   }
   for (; r < a.value_dim; r += kStateRows) {
     for (int64_t t = 0; t < a.tokens; ++t) {
-      DeltaRows(a.state + r * a.key_dim, a.key_dim, a.q + t * a.qk_stride, a.k + t * a.qk_stride,
-                a.v + t * a.v_stride + r, decay[t], a.beta[t * a.gate_stride],
-                a.out + t * a.out_stride + r);
+      float* v = a.v + t * a.value_dim + r;
+      DeltaRows(a.state + r * a.key_dim, a.key_dim, a.q + t * a.key_dim, a.k + t * a.key_dim, v,
+                decay[t], a.beta[t], v);
     }
-  }
-  for (int64_t t = 0; t < a.tokens; ++t) {
-    __builtin_memcpy(strided.out + t * strided.out_stride, v + t * a.value_dim,
-                     static_cast<size_t>(a.value_dim) * sizeof(float));
   }
 }
 
