@@ -91,8 +91,9 @@ PrefillForecast ForecastPrefill(const ModelFacts& facts, const MemoryPlan& plan,
     const double chunk_s =
         chunk * machine.PrefillSeconds(facts, static_cast<double>(done), chunk, an_expert) /
         kPrefillProducts;
-    // A layer's experts come round again only after all others': none of them is still there.
-    const double bytes = plan.all_resident() ? 0 : distinct * expert_bytes;
+    // As many of a layer's experts as have room are still there when it comes round again.
+    const double missed = plan.all_resident() ? 0 : 1 - ResidentShare(plan);
+    const double bytes = missed * distinct * expert_bytes;
     const double read_s = bytes > 0 ? bytes / machine.disk.bytes_per_s : 0;
     f.bytes_read += bytes;
     f.seconds += std::max(chunk_s, read_s);

@@ -87,10 +87,10 @@ TEST(ForecastTest, MoreMemoryAndFasterDisksNeverHurt) {
 
 TEST(ForecastTest, LongPromptsReadEachExpertOnceAChunk) {
   const PrefillForecast f = ForecastPrefill(Facts(), Plan(0.25), Machine(), 2048);
-  EXPECT_NEAR(f.bytes_read, 2.0 * 40 * 256 * 1.5e6, 1e6);
+  EXPECT_NEAR(f.bytes_read, 2.0 * 0.75 * 40 * 256 * 1.5e6, 1e6);
   EXPECT_LE(f.tokens_per_s(), *f.roofs.lowest());
   const PrefillForecast brief = ForecastPrefill(Facts(), Plan(0.25), Machine(), 1);
-  EXPECT_NEAR(brief.bytes_read, 480e6, 1);
+  EXPECT_NEAR(brief.bytes_read, 0.75 * 480e6, 1);
   const PrefillForecast resident = ForecastPrefill(Facts(), Plan(1), Machine(), 2048);
   EXPECT_EQ(resident.bytes_read, 0);
   EXPECT_FALSE(resident.roofs.disk.has_value());
