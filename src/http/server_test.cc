@@ -87,6 +87,11 @@ class ServerTest : public testing::Test {
     server_ = std::move(*server);
   }
   uint16_t port() const { return server_->port(); }
+  // A request for the test itself to answer.
+  std::shared_ptr<Exchange> Shelve(TestClient& client) {
+    client.Send(RequestText("POST", "/shelf"));
+    return shelf_.Take();
+  }
 
   Shelf shelf_;
   std::mutex records_mutex_;
@@ -248,8 +253,7 @@ TEST_F(ServerTest, TooManyConnectionsAreToldSo) {
 TEST_F(ServerTest, StreamsComeAsTheyAreWritten) {
   Start();
   TestClient client(port());
-  client.Send(RequestText("POST", "/shelf"));
-  const auto exchange = shelf_.Take();
+  const auto exchange = Shelve(client);
   ASSERT_NE(exchange, nullptr);
   exchange->BeginStream(Text(""));
   for (const char* piece : {"first", "second"}) {
@@ -290,8 +294,7 @@ TEST_F(ServerTest, AStreamThatIsDroppedIsNotWhole) {
 TEST_F(ServerTest, SilenceIsFilledWithHeartbeats) {
   Start({.heartbeat_s = 0.05});
   TestClient client(port());
-  client.Send(RequestText("POST", "/shelf"));
-  const auto exchange = shelf_.Take();
+  const auto exchange = Shelve(client);
   Response head = Text("");
   head.heartbeat = ":\n\n";
   exchange->BeginStream(std::move(head));
@@ -342,8 +345,7 @@ TEST_F(ServerTest, AHalfSentBodyAndALeaveAreNoRequest) {
 TEST_F(ServerTest, WhoReadsTooSlowlyIsDropped) {
   Start({.unsent_bytes_max = 1 << 20});
   TestClient client(port(), 4096);
-  client.Send(RequestText("POST", "/shelf"));
-  const auto exchange = shelf_.Take();
+  const auto exchange = Shelve(client);
   exchange->BeginStream(Text(""));
   const std::string piece(10'000, 'x');
   size_t written = 0;
@@ -358,8 +360,7 @@ TEST_F(ServerTest, WhoReadsTooSlowlyIsDropped) {
 TEST_F(ServerTest, WhoReadsTooSlowlyIsNotWaitedFor) {
   Start({.unsent_bytes_max = 1 << 20});
   TestClient client(port(), 4096);
-  client.Send(RequestText("POST", "/shelf"));
-  const auto exchange = shelf_.Take();
+  const auto exchange = Shelve(client);
   exchange->BeginStream(Text(""));
   const std::string piece(10'000, 'x');
   do {
@@ -373,8 +374,7 @@ TEST_F(ServerTest, WhoReadsTooSlowlyIsNotWaitedFor) {
 TEST_F(ServerTest, WhoReadsNothingIsDroppedInTime) {
   Start({.unsent_bytes_max = 64 << 20, .send_s = 0.3});
   TestClient client(port(), 4096);
-  client.Send(RequestText("POST", "/shelf"));
-  const auto exchange = shelf_.Take();
+  const auto exchange = Shelve(client);
   exchange->Send(Text(std::string(16 << 20, 'x')));
   EXPECT_TRUE(Eventually([&] { return server_->stats().connections == 0; }, 10));
   EXPECT_TRUE(exchange->cancelled()->IsSet());
@@ -424,8 +424,7 @@ TEST_F(ServerTest, HostsAndOriginsAreChecked) {
 TEST_F(ServerTest, StopLetsRunningRequestsEnd) {
   Start();
   TestClient client(port()), idle(port());
-  client.Send(RequestText("POST", "/shelf"));
-  const auto exchange = shelf_.Take();
+  const auto exchange = Shelve(client);
   exchange->BeginStream(Text("a"));
   const uint16_t at = port();
   std::thread stopper([&] { EXPECT_TRUE(server_->Stop(20)); });
@@ -443,8 +442,7 @@ TEST_F(ServerTest, StopLetsRunningRequestsEnd) {
 TEST_F(ServerTest, StopCancelsWhatTakesTooLong) {
   Start();
   TestClient client(port());
-  client.Send(RequestText("POST", "/shelf"));
-  const auto exchange = shelf_.Take();
+  const auto exchange = Shelve(client);
   exchange->BeginStream(Text("a"));
   const double began = NowSeconds();
   std::thread ender([&] {
