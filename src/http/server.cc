@@ -6,6 +6,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -152,6 +153,8 @@ ServerStats Server::stats() const {
 bool Server::Stop(double seconds, double grace_s) {
   if (!impl_->thread.joinable()) return true;
   const std::shared_ptr<Shared> shared = impl_->shared;
+  // What is posted below is still run, though the last connection may have ended.
+  auto work = asio::make_work_guard(shared->io);
   const auto for_each = [shared](auto what) {
     asio::post(shared->io, [shared, what] {
       const auto connections = shared->connections;
@@ -171,6 +174,7 @@ bool Server::Stop(double seconds, double grace_s) {
       for_each([](Connection& connection) { connection.Abort(); });
     }
   }
+  work.reset();
   impl_->thread.join();  // the loop ends when nothing is left to wait for
   shared->handlers.stop();
   shared->handlers.join();
