@@ -145,7 +145,8 @@ Result<std::string> ReadText(const std::string& path) {
 
 Result<nlohmann::ordered_json> ReadJson(const std::string& path) {
   FM_ASSIGN_OR_RETURN(const std::string text, ReadText(path));
-  auto json = ParseOrderedJson(text);
+  // The user's own file: as large as a text may be.
+  auto json = ParseOrderedJson(text, {.bytes = kTextBytesMax, .values = kTextBytesMax});
   if (!json.has_value()) json.error().where = path;
   return json;
 }

@@ -49,7 +49,7 @@ inline constexpr uint64_t kBundledModelMemory = 21'000'000;
 
 // Reads a whole file, or standard input for "-". Bounded: 1 GiB.
 Result<std::string> ReadText(const std::string& path);
-// The same as JSON, within the limits of ParseOrderedJson.
+// The same as JSON.
 Result<nlohmann::ordered_json> ReadJson(const std::string& path);
 
 // A JSON array of token ids, or an object with one under "ids" or "tokens".

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/nul.h"
 #include "base/units.h"
 #include "format/utf8.h"
 #include "io/file.h"
@@ -94,10 +95,7 @@ bool JsonEvents::parse_error(size_t position, const std::string&, const Json::ex
 
 Status JsonEvents::Run(std::string_view text, const std::string& where) {
   error_ = {};
-  // The library would take it for the end of the text.
-  if (const size_t nul = text.find('\0'); nul != text.npos) {
-    return InvalidInput(fmt::format("malformed JSON at byte {}: a NUL", nul), where);
-  }
+  FM_RETURN_IF_ERROR(RefuseNul(text, where));
   if (Json::sax_parse(text, this)) return {};
   error_.where = where;
   return std::unexpected(error_);

@@ -357,12 +357,13 @@ struct DeltaInputs {
   void Chunk(const KernelTable& table, std::vector<float>& s, int64_t begin, int64_t n,
              std::vector<float>& out) {
     std::vector<float> scratch(static_cast<size_t>(DeltaChunkScratch(key_dim)));
-    std::copy_n(At(v, begin * value_dim), n * value_dim, At(out, begin * value_dim));
+    Guarded<float> place(n * value_dim);
+    std::copy_n(At(v, begin * value_dim), n * value_dim, place.data());
     DeltaChunk chunk = {};
     chunk.state = s.data();
     chunk.q = At(q, begin * key_dim);
     chunk.k = At(k, begin * key_dim);
-    chunk.v = At(out, begin * value_dim);
+    chunk.v = place.data();
     chunk.g = At(g, begin);
     chunk.beta = At(beta, begin);
     chunk.tokens = n;
@@ -370,11 +371,18 @@ struct DeltaInputs {
     chunk.value_dim = value_dim;
     chunk.scratch = scratch.data();
     table.delta_chunk(chunk);
+    std::copy_n(place.data(), n * value_dim, At(out, begin * value_dim));
   }
 
-  void Steps(const KernelTable& table, std::vector<float>& s, std::vector<float>& out) {
+  void Steps(const KernelTable& table, std::vector<float>& s, std::vector<float>& out,
+             bool in_place = false) {
     for (int64_t t = 0; t < tokens; ++t) {
-      table.delta_step({s.data(), At(q, t * key_dim), At(k, t * key_dim), At(v, t * value_dim),
+      const float* values = At(v, t * value_dim);
+      if (in_place) {
+        std::copy_n(values, value_dim, At(out, t * value_dim));
+        values = At(out, t * value_dim);
+      }
+      table.delta_step({s.data(), At(q, t * key_dim), At(k, t * key_dim), values,
                         std::exp(g[static_cast<size_t>(t)]), beta[static_cast<size_t>(t)], key_dim,
                         value_dim, At(out, t * value_dim)});
     }
@@ -398,6 +406,10 @@ TEST(FastDelta, StepsAndChunksMatchTheScalarSteps) {
         in.Steps(*table, s, o);
         ExpectClose(s, state, 1e-5, 1e-5, table->name);
         ExpectClose(o, out, 1e-5, 1e-5, table->name);
+        std::vector<float> s_in_place = in.state, o_in_place(out.size());
+        in.Steps(*table, s_in_place, o_in_place, /*in_place=*/true);
+        EXPECT_EQ(s_in_place, s) << table->name;
+        EXPECT_EQ(o_in_place, o) << table->name;
         s = in.state;
         in.Chunk(*table, s, 0, n, o);
         ExpectClose(s, state, 1e-5, 1e-5, table->name);

@@ -91,7 +91,8 @@ PrefillForecast ForecastPrefill(const ModelFacts& facts, const MemoryPlan& plan,
     const double chunk_s =
         chunk * machine.PrefillSeconds(facts, static_cast<double>(done), chunk, an_expert) /
         kPrefillProducts;
-    // As many of a layer's experts as have room are still there when it comes round again.
+    // As many of a layer's experts as have room are there when its turn comes: after other prompts,
+    // that is, since the cache does not give all of them up to a sweep (experts/policy.h).
     const double missed = plan.all_resident() ? 0 : 1 - ResidentShare(plan);
     const double bytes = missed * distinct * expert_bytes;
     const double read_s = bytes > 0 ? bytes / machine.disk.bytes_per_s : 0;

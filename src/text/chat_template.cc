@@ -28,7 +28,8 @@ Result<Value> Arguments(Budget& budget, const Json& arguments, const std::string
   }
   const auto parsed = ParseOrderedJson(text);
   if (!parsed.has_value() || !parsed->is_object()) {
-    return InvalidInput("the arguments of a tool call are not a JSON object", where,
+    const std::string why = parsed.has_value() ? "" : ": " + parsed.error().what;
+    return InvalidInput("the arguments of a tool call are not a JSON object" + why, where,
                         "send them as the model wrote them, or as an object");
   }
   return jinja::FromJson(budget, *parsed);

@@ -104,6 +104,10 @@ TEST(ChatTemplate, RefusesArgumentsThatAreNoObject) {
     EXPECT_THAT(output.error().what, HasSubstr("not a JSON object"));
     EXPECT_EQ(output.error().where, "messages[0].tool_calls[0].function.arguments");
   }
+  const auto output = ParseOrDie("x").Render(
+      WithCall({{"function", {{"name", "f"}, {"arguments", R"({"a":1,"a":2})"}}}}));
+  ASSERT_FALSE(output.has_value());
+  EXPECT_THAT(output.error().what, HasSubstr("twice")) << "says why";
 }
 
 TEST(ChatTemplate, RefusesBadRequests) {

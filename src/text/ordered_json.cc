@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/nul.h"
 #include "text/utf8.h"
 
 namespace flashmoe {
@@ -113,10 +114,7 @@ Result<Json> ParseOrderedJson(std::string_view text, const JsonLimits& limits) {
     return InvalidInput(fmt::format("{} bytes of JSON", text.size()), {},
                         fmt::format("at most {} are read", limits.bytes));
   }
-  // The library would take it for the end of the text.
-  if (const size_t nul = text.find('\0'); nul != text.npos) {
-    return InvalidInput(fmt::format("malformed JSON at byte {}: a NUL", nul));
-  }
+  FM_RETURN_IF_ERROR(RefuseNul(text));
   Builder builder(limits);
   if (!Json::sax_parse(text, &builder)) return std::unexpected(builder.TakeError());
   return builder.TakeRoot();

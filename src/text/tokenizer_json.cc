@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/nul.h"
 #include "text/byte_alphabet.h"
 #include "text/pretokenizer.h"
 #include "text/tokenizer.h"
@@ -289,6 +290,7 @@ Status ReadAdded(const json& list, std::vector<TokenizerSpec::Added>& added) {
 }
 
 Result<TokenizerSpec> Parse(std::string_view text) {
+  FM_RETURN_IF_ERROR(RefuseNul(text, kWhere));
   TokenizerSpec spec;
   Reader reader(spec);
   if (!json::sax_parse(text, &reader)) {

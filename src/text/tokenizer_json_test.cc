@@ -112,6 +112,7 @@ TEST(TokenizerJson, RefusesWhatIsMalformed) {
   constexpr auto kInvalid = ErrorCode::kInvalidInput;
   EXPECT_THAT(ErrorOf("", kInvalid), HasSubstr("not valid JSON"));
   EXPECT_THAT(ErrorOf("{\"model\": ", kInvalid), HasSubstr("not valid JSON at byte"));
+  EXPECT_THAT(ErrorOf(std::string_view("{}\0x", 4), kInvalid), HasSubstr("at byte 2: a NUL"));
   EXPECT_THAT(ErrorOf("[]", kInvalid), HasSubstr("no model"));
   EXPECT_THAT(ErrorOf("7", kInvalid), HasSubstr("no model"));
   EXPECT_THAT(ErrorWith("/model", 7, kInvalid), HasSubstr("no model"));

@@ -79,12 +79,10 @@ static inline void MultiplyBlock(const GroupBlock& at) {
 
 template <class Format, int kSpan>
 static inline void StoreBlock(TileWork* work) {
-  constexpr int kPlace = kHalves<Format> * (kSpan % 2);
+  constexpr int kPlace = kHalves<Format> * (kSpan % 2), kTile = kSums + kPlace % 2;
+  StoreTile<kTile>(work->sums[kPlace], sizeof(work->sums[0][0]));
   if constexpr (kHalves<Format> == 2) {
-    StoreTile<kSums>(work->sums[kPlace], sizeof(work->sums[0][0]));
-    StoreTile<kSums + 1>(work->sums[kPlace + 1], sizeof(work->sums[0][0]));
-  } else {
-    StoreTile<kSums + kPlace>(work->sums[kPlace], sizeof(work->sums[0][0]));
+    StoreTile<kTile + 1>(work->sums[kPlace + 1], sizeof(work->sums[0][0]));
   }
 }
 

@@ -89,7 +89,8 @@ static inline __m256i DotBytes(const Bytes q[4], const int8_t* x) {
   return Sums(v);
 }
 
-// Lane b: the sum over block b of s q x for 0 <= q <= 127, with a scale s for 16 elements.
+// Lane b: the sum over block b of s q x for 0 <= q <= 127, with a scale s for 16 elements. A
+// smaller kMax makes no difference here.
 template <int kMax>
 static inline __m256i DotScaled(const Bytes q[4], __m128i scales, const int8_t* x) {
   const __m128i eight_of_two = _mm_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1);

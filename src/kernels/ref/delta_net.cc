@@ -52,7 +52,7 @@ void PairTokens(const DeltaChunk& args, ChunkTerms* terms) {
   }
 }
 
-// Everything about value element `j`: its row of the state and its column of v and out.
+// Everything about value element `j`: its row of the state and its column of v.
 void AdvanceRow(const DeltaChunk& args, const ChunkTerms& terms, int64_t j) {
   float* row = args.state + j * args.key_dim;
   float d[kDeltaChunk];
