@@ -16,7 +16,6 @@
 namespace flashmoe {
 namespace {
 
-constexpr uint64_t kHugePageBytes = uint64_t{2} << 20;
 constexpr uint64_t kAllocationMax = uint64_t{1} << 46;  // the address space ends at 2^47
 
 void* MapAnonymous(uint64_t bytes) {
@@ -57,14 +56,18 @@ void ReleaseCodeOf(const dl_phdr_info& module) {
 
 }  // namespace
 
+void* MapHuge(size_t bytes) {
+  if (bytes > kAllocationMax) return nullptr;
+  const uint64_t mapped = AlignUp(bytes, kPageBytes);
+  return bytes >= kHugePageBytes ? MapHugeAligned(mapped) : MapAnonymous(mapped);
+}
+
+void Unmap(void* mapping, size_t bytes) { munmap(mapping, AlignUp(bytes, kPageBytes)); }
+
 Result<Memory> Memory::Allocate(uint64_t bytes) {
   Memory memory;
   if (bytes == 0) return memory;
-  if (bytes <= kAllocationMax) {
-    const uint64_t mapped = AlignUp(bytes, kPageBytes);
-    memory.data_ = bytes >= kHugePageBytes ? MapHugeAligned(mapped)
-                                           : static_cast<std::byte*>(MapAnonymous(mapped));
-  }
+  memory.data_ = static_cast<std::byte*>(MapHuge(bytes));
   if (memory.data_ == nullptr) {
     return Fail(ErrorCode::kOutOfMemory,
                 fmt::format("the system refused {} of memory", FormatBytes(bytes)), {},
@@ -84,7 +87,7 @@ Memory& Memory::operator=(Memory&& other) noexcept {
 }
 
 Memory::~Memory() {
-  if (data_ != nullptr) munmap(data_, AlignUp(size_, kPageBytes));
+  if (data_ != nullptr) Unmap(data_, size_);
 }
 
 void Memory::UseSmallPages() {

@@ -10,6 +10,7 @@
 namespace flashmoe {
 
 inline constexpr size_t kPageBytes = 4096;
+inline constexpr size_t kHugePageBytes = size_t{2} << 20;
 
 constexpr uint64_t AlignDown(uint64_t value, uint64_t alignment) {
   return value / alignment * alignment;
@@ -45,6 +46,11 @@ class Memory {
   std::byte* data_ = nullptr;
   uint64_t size_ = 0;
 };
+
+// Zeroed memory of the kernel's, as Memory has it; nullptr if it has none. Unmap() takes the same
+// number of bytes.
+void* MapHuge(size_t bytes);
+void Unmap(void* mapping, size_t bytes);
 
 // Gives back to the kernel what the heap has free and the program's code, which returns as it is
 // needed: after something big was parsed and dropped, with code that does not run again.

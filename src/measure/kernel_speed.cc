@@ -8,6 +8,7 @@
 
 #include "base/bandwidth.h"
 #include "base/clock.h"
+#include "base/huge_vector.h"
 #include "base/memory.h"
 #include "model/linear.h"
 #include "synth/random_rows.h"
@@ -102,7 +103,7 @@ Result<KernelSpeed> MeasureKernel(DType type, int64_t all_rows, int64_t cols,
   FM_ASSIGN_OR_RETURN(const EqualMatrices weights,
                       EqualMatrices::Make(type, rows, cols, MeasuringBytes(kSweepBytes)));
   const int64_t most = tokens.back();
-  std::vector<float> x(static_cast<size_t>(most * cols)), y(static_cast<size_t>(most * rows));
+  HugeVector<float> x(static_cast<size_t>(most * cols)), y(static_cast<size_t>(most * rows));
   Random random(2);
   for (float& value : x) value = static_cast<float>(random.Normal());
   ActivationBuffer buffer(most, cols, /*gathers=*/false);

@@ -48,7 +48,7 @@ StateShape Model::Shape(const ModelConfig& config, int64_t context, KvType kv_ty
   return shape;
 }
 
-std::span<const float> Model::Rows(const std::vector<float>& buffer) const {
+std::span<const float> Model::Rows(std::span<const float> buffer) const {
   return {buffer.data(), static_cast<size_t>(tokens_ * config_.hidden)};
 }
 

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "base/huge_vector.h"
 #include "base/thread_pool.h"
 #include "kernels/kernels.h"
 #include "tensor/matrix.h"
@@ -43,10 +44,10 @@ class ActivationBuffer {
   Activations Copied(const Activations& all, int64_t first, int64_t n) const;
 
  private:
-  std::vector<float> f32_;
-  std::vector<int8_t> q8_;
-  std::vector<float> scales_;
-  std::vector<int16_t> sums_;
+  HugeVector<float> f32_;
+  HugeVector<int8_t> q8_;
+  HugeVector<float> scales_;
+  HugeVector<int16_t> sums_;
   Activations view_;
 };
 

@@ -95,7 +95,7 @@ class Model {
  private:
   Status RunLayer(LayerContext& context, ForwardObserver* observer);
   void RunMixer(const LayerContext& context, const LayerWeights& w);
-  std::span<const float> Rows(const std::vector<float>& buffer) const;
+  std::span<const float> Rows(std::span<const float> buffer) const;
 
   ModelConfig config_;
   ModelOptions options_;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/huge_vector.h"
 #include "base/thread_pool.h"
 #include "kernels/kernels.h"
 #include "model/config.h"
@@ -13,7 +14,7 @@ namespace flashmoe {
 
 // Which experts a token chose, best first, and how much each counts.
 struct Routing {
-  std::vector<float> logits;      // [n, experts]
+  HugeVector<float> logits;       // [n, experts]
   std::vector<float> raw_logits;  // [experts] as the router gave them, if there is one token
   std::vector<int32_t> chosen;    // [n, experts_per_token]
   std::vector<float> weights;     // [n, experts_per_token], each token's sum to 1
@@ -37,21 +38,21 @@ struct Workspace {
   int64_t block_tokens = 0;  // b
   int experts_per_token = 0;
 
-  std::vector<float> x;                  // [n, H] the residual stream
-  std::vector<float> normed;             // [n, H]
-  std::vector<float> mixed;              // [n, H] what a mixer or the experts add
-  ActivationBuffer input;                // of projections from H
-  ActivationBuffer inner;                // of projections from anything else
-  std::vector<float> projected;          // [b, widest joint projection of a mixer]
-  std::vector<float> heads_out;          // [b, heads * head_dim or value_heads * value_dim]
-  std::vector<float> cosines, sines;     // [n, rotary_dims / 2]
-  std::vector<float> attention_scratch;  // [threads, AttentionScratch]
-  std::vector<float> delta_scratch;      // [threads, DeltaLaneFloats]
+  HugeVector<float> x;                  // [n, H] the residual stream
+  HugeVector<float> normed;             // [n, H]
+  HugeVector<float> mixed;              // [n, H] what a mixer or the experts add
+  ActivationBuffer input;               // of projections from H
+  ActivationBuffer inner;               // of projections from anything else
+  HugeVector<float> projected;          // [b, widest joint projection of a mixer]
+  HugeVector<float> heads_out;          // [b, heads * head_dim or value_heads * value_dim]
+  HugeVector<float> cosines, sines;     // [n, rotary_dims / 2]
+  HugeVector<float> attention_scratch;  // [threads, AttentionScratch]
+  HugeVector<float> delta_scratch;      // [threads, DeltaLaneFloats]
 
   Routing routing;
-  std::vector<float> gate, up;       // [max(b, experts_per_token + 1), widest expert]
-  std::vector<float> expert_out;     // [n * experts_per_token, H] expert by expert
-  std::vector<float> shared_out;     // [n, H]
+  HugeVector<float> gate, up;        // [max(b, experts_per_token + 1), widest expert]
+  HugeVector<float> expert_out;      // [n * experts_per_token, H] expert by expert
+  HugeVector<float> shared_out;      // [n, H]
   std::vector<float> shared_weight;  // [n]
   ActivationBuffer gathered;         // inputs of the tokens that chose one expert
 };
