@@ -45,7 +45,7 @@ void ExpertStore::Impl::Judge() {
 }
 
 void ExpertStore::Impl::SubmitGuesses() {
-  if (demanded > 0 || next_miss < misses.size()) return;  // what is demanded goes first
+  if (WaitsForReads()) return;  // what is demanded goes first
   bool submitted = false;
   for (; next_expected < expected.size(); ++next_expected) {
     const Expected& guess = expected[next_expected];

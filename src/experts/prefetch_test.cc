@@ -111,6 +111,21 @@ TEST_F(PrefetchTest, DemandedReadsGoFirst) {
   EXPECT_EQ(store_->stats().guesses_read, 2u);
 }
 
+TEST_F(PrefetchTest, AStreamWaitsUntilAllHaveCome) {
+  Open(20, {.latency_s = 0.02});
+  {
+    auto stream = store_->Stream(0, std::vector<int>{1, 2});
+    ASSERT_TRUE(stream.has_value());
+    EXPECT_TRUE(stream->Waits());
+    while (*stream->Next()) {
+    }
+    EXPECT_FALSE(stream->Waits());
+  }
+  const auto again = store_->Stream(0, std::vector<int>{1, 2});
+  ASSERT_TRUE(again.has_value());
+  EXPECT_FALSE(again->Waits()) << "both are in memory";
+}
+
 TEST_F(PrefetchTest, NoMoreThanSoManyAtOnce) {
   Open(40, {.latency_s = 0.05});
   Expect(0, {0, 1, 2, 3, 4, 5, 6, 7}, /*at_once=*/2);

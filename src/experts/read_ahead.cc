@@ -24,7 +24,7 @@ uint64_t ExpertStore::Impl::AheadBytesMax(int ahead_layer) const {
 }
 
 void ExpertStore::Impl::SubmitAhead() {
-  if (!read_ahead || demanded > 0 || next_miss < misses.size()) return;
+  if (!read_ahead || WaitsForReads()) return;
   bool submitted = false, complete = true, full = false;
   for (int i = 1; i <= catalog.layers() && !full; ++i) {
     const int ahead_layer = (layer + i) % catalog.layers();

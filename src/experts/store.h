@@ -142,6 +142,9 @@ class ExpertStream {
   // it may just be too early. Otherwise like Next().
   Result<std::span<const ResidentExpert>> NextBatch(bool wait, size_t most = SIZE_MAX);
 
+  // Whether some have yet to come.
+  bool Waits() const;
+
  private:
   friend class ExpertStore;
   explicit ExpertStream(ExpertStore* store) : store_(store) {}

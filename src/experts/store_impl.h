@@ -24,6 +24,7 @@ struct ExpertStore::Impl {
   Status Begin(int layer, std::span<const int> experts, std::span<const int32_t> chosen);
   Result<std::span<const ResidentExpert>> Next(size_t most, bool wait);
   void End();
+  bool WaitsForReads() const { return demanded > 0 || next_miss < misses.size(); }
 
   void Clear();
 

@@ -208,7 +208,7 @@ Result<std::span<const ResidentExpert>> ExpertStore::Impl::Next(size_t most, boo
       SubmitAhead();
       return HandOut(std::min(most, ready.size() - next_ready));
     }
-    if (!wait || (demanded == 0 && next_miss == misses.size())) {
+    if (!wait || !WaitsForReads()) {
       return std::span<const ResidentExpert>();
     }
     // What is not on its way yet waits for a slot. Nothing is pinned now but guesses on their way,
@@ -243,6 +243,11 @@ Result<std::optional<ResidentExpert>> ExpertStream::Next() {
   FM_ASSIGN_OR_RETURN(const auto batch, store_->impl_->Next(1, /*wait=*/true));
   if (batch.empty()) return std::nullopt;
   return batch.front();
+}
+
+bool ExpertStream::Waits() const {
+  FM_CHECK(store_ != nullptr);
+  return store_->impl_->WaitsForReads();
 }
 
 Result<std::span<const ResidentExpert>> ExpertStream::NextBatch(bool wait, size_t most) {

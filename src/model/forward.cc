@@ -72,7 +72,8 @@ Status Model::Forward(std::span<const PassSlice> slices, ForwardObserver* observ
   blocks_ = CutBlocks(parts, work_.block_tokens);
 
   clock_.Begin(decode_);
-  LayerContext context{config_, *options_.kernels, pool_, work_, clock_};
+  const std::function<void()> keep_reading = [this] { store_->Poll(); };
+  LayerContext context{config_, *options_.kernels, pool_, work_, clock_, keep_reading};
   context.tokens = tokens_;
   context.parts = parts;
   FM_RETURN_IF_ERROR(weights_.Embed(ids_, options_.kernels->dequantize_row, work_.x.data()));
@@ -107,7 +108,7 @@ void Model::RunMixer(const LayerContext& c, const LayerWeights& w) {
         for (const RecurrentCopy& copy : part.copies) part.state->CopyRecurrent(c.layer, copy.to);
       }
     }
-    store_->Poll();
+    c.keep_reading();
   }
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 
 #include "base/thread_pool.h"
@@ -19,6 +20,7 @@ struct LayerContext {
   ThreadPool& pool;
   Workspace& work;
   StepClock& clock;
+  const std::function<void()>& keep_reading;  // between products: the disk gets its next reads
   int layer = 0;
   int64_t tokens = 0;    // of this pass, of a block of it, or of one sequence's part of that
   int64_t position = 0;  // of the first one; of a part only

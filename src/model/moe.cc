@@ -64,7 +64,9 @@ void RunSharedExpert(const LayerContext& c, const LayerWeights& w, const Activat
 
 // Many tokens: the shared expert while others arrive, then those that are there.
 Status RunForTokens(const LayerContext& c, const LayerWeights& w, const Assignment& assignment,
-                    const Activations& x, ExpertStream& stream) {
+                    const Activations& x, ExpertStream& stream, Lookahead& lookahead) {
+  lookahead.AfterRequest(c, std::ssize(assignment.experts));
+  c.Lap(Step::kLookahead);
   if (w.shared_gate.rows > 0) RunSharedExpert(c, w, x);
   c.Lap(Step::kSharedExpert);
   Activations inputs = x;
@@ -90,14 +92,21 @@ Status RunForTokens(const LayerContext& c, const LayerWeights& w, const Assignme
   }
 }
 
-// One token: all experts that are there at once, the shared one with the first.
+// One token: all experts that are there at once, the shared one with the first. What the next layer
+// will want is of no use before the disk is idle: it is computed while it reads.
 Status RunForToken(const LayerContext& c, const LayerWeights& w, const Assignment& assignment,
-                   const Activations& x, ExpertStream& stream) {
+                   const Activations& x, ExpertStream& stream, Lookahead& lookahead) {
   std::vector<TokenExpert> experts;
   if (w.shared_gate.rows > 0) {
     experts.push_back({w.shared_gate, w.shared_up, w.shared_down, c.work.shared_out.data()});
   }
+  bool looked_ahead = false;
   while (true) {
+    if (!looked_ahead && (experts.empty() || !stream.Waits())) {
+      lookahead.AfterRequest(c, c.work.experts_per_token);
+      looked_ahead = true;
+      c.Lap(Step::kLookahead);
+    }
     FM_ASSIGN_OR_RETURN(const auto batch, stream.NextBatch(/*wait=*/experts.empty()));
     c.Lap(Step::kWait);
     for (const ResidentExpert& expert : batch) {
@@ -141,8 +150,6 @@ Status RunExperts(const LayerContext& c, const LayerWeights& w, ExpertStore& sto
   FM_ASSIGN_OR_RETURN(ExpertStream stream, store.Stream(c.layer, assignment.experts,
                                                         {c.work.routing.chosen.data(), choices}));
   c.Lap(Step::kRequest);
-  lookahead.AfterRequest(c, std::ssize(assignment.experts));
-  c.Lap(Step::kLookahead);
 
   const bool shared = w.shared_gate.rows > 0;
   const std::array types = {w.experts.gate.shape.type, w.experts.up.shape.type, w.shared_gate.type,
@@ -152,7 +159,7 @@ Status RunExperts(const LayerContext& c, const LayerWeights& w, ExpertStore& sto
   if (shared) WeighSharedExpert(c, w, x);
   c.Lap(Step::kSharedExpert);
   const auto run = c.tokens == 1 ? RunForToken : RunForTokens;
-  FM_RETURN_IF_ERROR(run(c, w, assignment, x, stream));
+  FM_RETURN_IF_ERROR(run(c, w, assignment, x, stream, lookahead));
   Combine(c, assignment, shared);
   c.Lap(Step::kCombine);
   return {};
