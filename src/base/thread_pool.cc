@@ -13,6 +13,7 @@
 #include "base/cgroup.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/float_mode.h"
 
 namespace flashmoe {
 namespace {
@@ -90,6 +91,7 @@ struct ThreadPool::Impl {
 };
 
 void ThreadPool::Impl::WorkerLoop(size_t section) {
+  const TinyFloatsAreZero mode;
   uint32_t seen = 0;
   for (;;) {
     WaitForNewJob(seen);
@@ -215,6 +217,7 @@ int ThreadPool::threads() const { return static_cast<int>(impl_->workers.size())
 void ThreadPool::Run(int64_t n, int64_t grain, RangeFn fn, void* context) {
   FM_CHECK(grain >= 1);
   if (n <= 0) return;
+  const TinyFloatsAreZero mode;
   if (n <= grain) {
     fn(context, 0, n);
     return;

@@ -191,5 +191,23 @@ TEST(AvailableCpusTest, IsBetweenOneAndTheMachines) {
   EXPECT_LE(AvailableCpus(), static_cast<int>(std::thread::hardware_concurrency()));
 }
 
+#if defined(__x86_64__) || defined(__aarch64__)
+TEST(ThreadPoolTest, TinyFloatsAreZeroInJobsOnly) {
+  const volatile float tiny = 1e-38f;
+  EXPECT_GT(tiny * 0.1f, 0.0f);
+  for (const int threads : {1, 3}) {
+    ThreadPool pool(threads);
+    for (const int64_t n : {1, 100}) {  // alone, and with others
+      std::atomic<int> zeros{0};
+      pool.ParallelFor(n, 1, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) zeros += tiny * 0.1f == 0.0f ? 1 : 0;
+      });
+      EXPECT_EQ(zeros, n);
+    }
+  }
+  EXPECT_GT(tiny * 0.1f, 0.0f) << "the caller's mode has come back";
+}
+#endif
+
 }  // namespace
 }  // namespace flashmoe

@@ -29,6 +29,7 @@ struct Scaling {
   size_t low = 0;
   double low_ratio = 0;  // 0: there is none
   size_t codes = 0;
+  int code_min = 1;
   int code_max = 0;
   double (*value)(int code) = nullptr;
 };
@@ -40,15 +41,19 @@ Scaling WithLow(size_t scale, size_t low, double ratio) {
   return {.scale = scale, .low = low, .low_ratio = ratio};
 }
 
-Scaling Codes(size_t scale, size_t codes, int code_max, double (*value)(int)) {
+Scaling Codes(size_t scale, size_t codes, int code_min, int code_max, double (*value)(int)) {
   return {.kind = Scaling::Kind::kCodes,
           .scale = scale,
           .codes = codes,
+          .code_min = code_min,
           .code_max = code_max,
           .value = value};
 }
 
 double PowerOfTwo(int code) { return std::ldexp(1.0, code - 127); }
+// As good as zero, and yet no product with it is too small to be a normal float, which would make
+// engines slow.
+constexpr int kLeastPower = 64;
 
 // An unsigned float of 4 bits of exponent and 3 of mantissa.
 double Ue4m3(int code) {
@@ -79,9 +84,9 @@ Scaling ScalingOf(DType type) {
     case DType::kIQ1_M:
       return {.kind = Scaling::Kind::kNibbles, .scale = offsetof(BlockIQ1_M, scales)};
     case DType::kMXFP4:
-      return Codes(offsetof(BlockMXFP4, e), sizeof(BlockMXFP4::e), 254, PowerOfTwo);
+      return Codes(offsetof(BlockMXFP4, e), sizeof(BlockMXFP4::e), kLeastPower, 254, PowerOfTwo);
     case DType::kNVFP4:
-      return Codes(offsetof(BlockNVFP4, d), sizeof(BlockNVFP4::d), 126, Ue4m3);
+      return Codes(offsetof(BlockNVFP4, d), sizeof(BlockNVFP4::d), 1, 126, Ue4m3);
     default:
       return Half(0);  // all others begin with d
   }
@@ -139,7 +144,7 @@ void AddHalves(std::vector<Field>& fields, const Scaling& scaling, double scale,
 
 // The two codes around `scale`, each as often as makes its mean square right.
 void AddCodes(std::vector<Field>& fields, const Scaling& scaling, double scale) {
-  int code = 1;
+  int code = scaling.code_min;
   while (code + 1 < scaling.code_max && scaling.value(code + 1) <= scale) ++code;
   const double low = scaling.value(code), high = scaling.value(code + 1);
   const double part = (scale * scale - low * low) / (high * high - low * low);
