@@ -142,7 +142,7 @@ class ExpertStream {
   // it may just be too early. Otherwise like Next().
   Result<std::span<const ResidentExpert>> NextBatch(bool wait, size_t most = SIZE_MAX);
 
-  // Whether some have yet to come.
+  // Whether some had yet to come when it was last looked (by the call before).
   bool Waits() const;
 
  private:

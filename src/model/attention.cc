@@ -154,12 +154,12 @@ void RunAttention(const LayerContext& c, const AttentionWeights& w, KvType kv_ty
                                   Projection{w.k, projected + at.k, at.row},
                                   Projection{w.v, projected + at.v, at.row}};
   Project(c.kernels, c.pool, x, projections);
-  c.keep_reading();
+  c.KeepReading();
 
   for (const SequencePart& part : c.parts) {
     MixPart(c.Of(part), w, at, kv_type, kv_bytes, *part.state);
   }
-  c.keep_reading();
+  c.KeepReading();
 
   const std::array out_type = {w.o.type};
   const Activations& heads = c.work.inner.Set(c.kernels, c.pool, c.work.heads_out.data(), c.tokens,

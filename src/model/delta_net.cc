@@ -207,10 +207,10 @@ void RunDeltaNet(const LayerContext& c, const DeltaNetWeights& w) {
       Projection{w.qkv, projected, at.row}, Projection{w.z, projected + at.z, at.row},
       Projection{w.a, projected + at.a, at.row}, Projection{w.b, projected + at.b, at.row}};
   Project(c.kernels, c.pool, x, projections);
-  c.keep_reading();
+  c.KeepReading();
 
   for (const SequencePart& part : c.parts) MixPart(c.Of(part), w, at, *part.state);
-  c.keep_reading();
+  c.KeepReading();
 
   const std::array out_type = {w.out.type};
   const Activations& heads =

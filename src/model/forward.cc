@@ -73,7 +73,8 @@ Status Model::Forward(std::span<const PassSlice> slices, ForwardObserver* observ
 
   clock_.Begin(decode_);
   const std::function<void()> keep_reading = [this] { store_->Poll(); };
-  LayerContext context{config_, *options_.kernels, pool_, work_, clock_, keep_reading};
+  LayerContext context{config_, *options_.kernels, pool_, work_, clock_};
+  context.keep_reading = &keep_reading;
   context.tokens = tokens_;
   context.parts = parts;
   FM_RETURN_IF_ERROR(weights_.Embed(ids_, options_.kernels->dequantize_row, work_.x.data()));
@@ -108,7 +109,7 @@ void Model::RunMixer(const LayerContext& c, const LayerWeights& w) {
         for (const RecurrentCopy& copy : part.copies) part.state->CopyRecurrent(c.layer, copy.to);
       }
     }
-    c.keep_reading();
+    c.KeepReading();
   }
 }
 

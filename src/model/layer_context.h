@@ -20,13 +20,13 @@ struct LayerContext {
   ThreadPool& pool;
   Workspace& work;
   StepClock& clock;
-  const std::function<void()>& keep_reading;  // between products: the disk gets its next reads
   int layer = 0;
   int64_t tokens = 0;    // of this pass, of a block of it, or of one sequence's part of that
   int64_t position = 0;  // of the first one; of a part only
   int64_t first = 0;     // its row in the buffers of the pass
   int64_t row = 0;       // and in those of a block
-  std::span<const SequencePart> parts = {};  // which the tokens belong to
+  std::span<const SequencePart> parts = {};             // which the tokens belong to
+  const std::function<void()>* keep_reading = nullptr;  // gives the disk its next reads
 
   // Rows of the first token and those after it.
   float* x() const { return work.x.data() + first * config.hidden; }
@@ -49,6 +49,11 @@ struct LayerContext {
     c.row = part.first - first;
     c.parts = {&part, 1};
     return c;
+  }
+
+  // Between products, where much is computed.
+  void KeepReading() const {
+    if (keep_reading != nullptr) (*keep_reading)();
   }
 
   void Lap(Step step) const { clock.Lap(step, layer); }

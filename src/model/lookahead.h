@@ -41,9 +41,9 @@ class Lookahead {
   void BeginPass(const LayerContext& c);
   void EndPass(const LayerContext& c);
 
-  // c.layer has chosen `wanted` different experts, and its reads are on their way. Learns from its
-  // choice and tells the store what the next layer will probably want. Overwrites work.mixed and
-  // work.routing.logits.
+  // c.layer has chosen `wanted` different experts, and their reads are on their way or have ended.
+  // Learns from its choice and tells the store what the next layer will probably want. Overwrites
+  // work.mixed and work.routing.logits.
   void AfterRequest(const LayerContext& c, int64_t wanted);
 
   int64_t tokens_guessed() const { return tokens_guessed_; }  // of those that came one by one

@@ -64,9 +64,7 @@ void RunSharedExpert(const LayerContext& c, const LayerWeights& w, const Activat
 
 // Many tokens: the shared expert while others arrive, then those that are there.
 Status RunForTokens(const LayerContext& c, const LayerWeights& w, const Assignment& assignment,
-                    const Activations& x, ExpertStream& stream, Lookahead& lookahead) {
-  lookahead.AfterRequest(c, std::ssize(assignment.experts));
-  c.Lap(Step::kLookahead);
+                    const Activations& x, ExpertStream& stream) {
   if (w.shared_gate.rows > 0) RunSharedExpert(c, w, x);
   c.Lap(Step::kSharedExpert);
   Activations inputs = x;
@@ -93,7 +91,8 @@ Status RunForTokens(const LayerContext& c, const LayerWeights& w, const Assignme
 }
 
 // One token: all experts that are there at once, the shared one with the first. What the next layer
-// will want is of no use before the disk is idle: it is computed while it reads.
+// will want is of no use before the disk is idle: it is computed after what can be computed
+// meanwhile, in the time that would be spent waiting.
 Status RunForToken(const LayerContext& c, const LayerWeights& w, const Assignment& assignment,
                    const Activations& x, ExpertStream& stream, Lookahead& lookahead) {
   std::vector<TokenExpert> experts;
@@ -102,12 +101,7 @@ Status RunForToken(const LayerContext& c, const LayerWeights& w, const Assignmen
   }
   bool looked_ahead = false;
   while (true) {
-    if (!looked_ahead && (experts.empty() || !stream.Waits())) {
-      lookahead.AfterRequest(c, c.work.experts_per_token);
-      looked_ahead = true;
-      c.Lap(Step::kLookahead);
-    }
-    FM_ASSIGN_OR_RETURN(const auto batch, stream.NextBatch(/*wait=*/experts.empty()));
+    FM_ASSIGN_OR_RETURN(const auto batch, stream.NextBatch(looked_ahead && experts.empty()));
     c.Lap(Step::kWait);
     for (const ResidentExpert& expert : batch) {
       experts.push_back(
@@ -115,7 +109,14 @@ Status RunForToken(const LayerContext& c, const LayerWeights& w, const Assignmen
            Bind(w.experts.down, expert.pieces),
            c.work.expert_out.data() + assignment.RowOf(expert.index) * c.config.hidden});
     }
-    if (experts.empty()) return {};
+    if (!looked_ahead && (experts.empty() || !stream.Waits())) {
+      lookahead.AfterRequest(c, c.work.experts_per_token);
+      looked_ahead = true;
+      c.Lap(Step::kLookahead);
+    } else if (experts.empty()) {
+      return {};
+    }
+    if (experts.empty()) continue;
     RunTokenExperts(c, x, experts);
     experts.clear();
     c.Lap(Step::kExperts);
@@ -150,6 +151,8 @@ Status RunExperts(const LayerContext& c, const LayerWeights& w, ExpertStore& sto
   FM_ASSIGN_OR_RETURN(ExpertStream stream, store.Stream(c.layer, assignment.experts,
                                                         {c.work.routing.chosen.data(), choices}));
   c.Lap(Step::kRequest);
+  if (c.tokens > 1) lookahead.AfterRequest(c, std::ssize(assignment.experts));
+  c.Lap(Step::kLookahead);
 
   const bool shared = w.shared_gate.rows > 0;
   const std::array types = {w.experts.gate.shape.type, w.experts.up.shape.type, w.shared_gate.type,
@@ -158,8 +161,8 @@ Status RunExperts(const LayerContext& c, const LayerWeights& w, ExpertStore& sto
       c.work.input.Set(c.kernels, c.pool, c.work.normed.data(), c.tokens, c.config.hidden, types);
   if (shared) WeighSharedExpert(c, w, x);
   c.Lap(Step::kSharedExpert);
-  const auto run = c.tokens == 1 ? RunForToken : RunForTokens;
-  FM_RETURN_IF_ERROR(run(c, w, assignment, x, stream, lookahead));
+  FM_RETURN_IF_ERROR(c.tokens == 1 ? RunForToken(c, w, assignment, x, stream, lookahead)
+                                   : RunForTokens(c, w, assignment, x, stream));
   Combine(c, assignment, shared);
   c.Lap(Step::kCombine);
   return {};

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <functional>
 #include <limits>
 
 namespace flashmoe {
@@ -35,8 +34,7 @@ class RouterTest : public testing::Test {
     for (int64_t t = 0; t < n; ++t) {
       std::copy(logits[t].begin(), logits[t].end(), work_->normed.begin() + t * kHidden);
     }
-    const std::function<void()> nothing_to_read = [] {};
-    Route({config_, ScalarKernels(), pool_, *work_, clock_, nothing_to_read, 0, n, 0}, weights_);
+    Route({config_, ScalarKernels(), pool_, *work_, clock_, 0, n, 0}, weights_);
     return work_->routing;
   }
 
