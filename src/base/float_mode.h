@@ -11,7 +11,7 @@ namespace flashmoe {
 
 // While this lives, floats below 2^-126 count as zero on this thread. They add nothing to a sum
 // that anyone looks at, but a processor takes a hundred times as long for one: blocks of zeros
-// whose scale is the smallest there is made prompts three times slower (docs/decisions/0010).
+// whose scale is the smallest there is made prompts take twice as long (docs/decisions/0010).
 class TinyFloatsAreZero {
  public:
 #if defined(__x86_64__)

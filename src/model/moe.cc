@@ -109,12 +109,11 @@ Status RunForToken(const LayerContext& c, const LayerWeights& w, const Assignmen
            Bind(w.experts.down, expert.pieces),
            c.work.expert_out.data() + assignment.RowOf(expert.index) * c.config.hidden});
     }
+    if (looked_ahead && experts.empty()) return {};
     if (!looked_ahead && (experts.empty() || !stream.Waits())) {
       lookahead.AfterRequest(c, c.work.experts_per_token);
       looked_ahead = true;
       c.Lap(Step::kLookahead);
-    } else if (experts.empty()) {
-      return {};
     }
     if (experts.empty()) continue;
     RunTokenExperts(c, x, experts);
@@ -151,8 +150,10 @@ Status RunExperts(const LayerContext& c, const LayerWeights& w, ExpertStore& sto
   FM_ASSIGN_OR_RETURN(ExpertStream stream, store.Stream(c.layer, assignment.experts,
                                                         {c.work.routing.chosen.data(), choices}));
   c.Lap(Step::kRequest);
-  if (c.tokens > 1) lookahead.AfterRequest(c, std::ssize(assignment.experts));
-  c.Lap(Step::kLookahead);
+  if (c.tokens > 1) {
+    lookahead.AfterRequest(c, std::ssize(assignment.experts));
+    c.Lap(Step::kLookahead);
+  }
 
   const bool shared = w.shared_gate.rows > 0;
   const std::array types = {w.experts.gate.shape.type, w.experts.up.shape.type, w.shared_gate.type,

@@ -29,7 +29,7 @@ struct Scaling {
   size_t low = 0;
   double low_ratio = 0;  // 0: there is none
   size_t codes = 0;
-  int code_min = 1;
+  int code_min = 0;
   int code_max = 0;
   double (*value)(int code) = nullptr;
 };
