@@ -103,13 +103,17 @@ void ThreadPool::Impl::WorkerLoop(size_t section) {
   }
 }
 
-// Returns when the job's number differs from `seen`.
+// Returns when the job's number differs from `seen`, or the pool ends: that changes the number
+// once, and a worker on its way into the last job may have taken the new one for that job's.
 void ThreadPool::Impl::WaitForNewJob(uint32_t seen) {
-  const auto is_new = [&] { return Number(state.load(std::memory_order_acquire)) != seen; };
+  const auto is_new = [&] {
+    return Number(state.load(std::memory_order_acquire)) != seen ||
+           stop.load(std::memory_order_relaxed);
+  };
   if (spin && SpinUntil(is_new)) return;
   for (;;) {
     const uint32_t now = state.load();
-    if (Number(now) != seen) return;
+    if (Number(now) != seen || stop.load(std::memory_order_relaxed)) return;
     state.wait(now);
   }
 }
