@@ -20,9 +20,9 @@ class ThreadPool {
 
   // Calls fn(begin, end) on disjoint ranges that cover [0, n), each at most `grain` long, on the
   // pool's threads and the caller; returns when all have returned. Each thread goes through a
-  // section of its own from the front, so that what it reads is one stream, and then helps with the
-  // others': a result must not depend on which thread computes which range. On all of them floats
-  // too small to be normal count as zero.
+  // section of its own from the front, so that what it reads is one stream, a fourth of what is
+  // left at a time, and then helps with the others': a result must not depend on which thread
+  // computes which range. On all of them floats too small to be normal count as zero.
   // One caller at a time; fn must not call ParallelFor and must not throw. REQUIRES: grain >= 1.
   template <typename Fn>
   void ParallelFor(int64_t n, int64_t grain, Fn&& fn) {

@@ -39,13 +39,17 @@ void RunTokenExperts(const LayerContext& c, const Activations& x,
     end = std::min(end, expert.gate.rows);
     if (begin >= end) return;
     const int64_t at = static_cast<int64_t>(i) * stride;
-    float* gate = c.work.gate.data() + at;
-    float* up = c.work.up.data() + at;
-    c.kernels.matmul(expert.gate, begin, end, x, gate, expert.gate.rows);
-    c.kernels.matmul(expert.up, begin, end, x, up, expert.up.rows);
-    c.kernels.silu_mul(gate + begin, up + begin, end - begin, gate + begin);
-    if (wants_q8(expert))
-      c.work.inner.Quantise(c.kernels, gate + begin, at + begin, 1, end - begin);
+    // In places that are in the thread's cache, since what was written is read at once.
+    const int64_t rows = end - begin;
+    alignas(64) float gate[kInnerRows], up[kInnerRows];
+    c.kernels.matmul(SliceRows(expert.gate, begin, rows), 0, rows, x, gate, rows);
+    c.kernels.matmul(SliceRows(expert.up, begin, rows), 0, rows, x, up, rows);
+    if (wants_q8(expert)) {
+      c.kernels.silu_mul(gate, up, rows, gate);
+      c.work.inner.Quantise(c.kernels, gate, at + begin, 1, rows);
+    } else {
+      c.kernels.silu_mul(gate, up, rows, c.work.gate.data() + at + begin);
+    }
   });
 
   ForBlocks(c.pool, experts.size(), c.config.hidden, kDownRows,

@@ -16,8 +16,8 @@ struct TokenExpert {
 };
 
 // out = down(silu(gate x) * up x) of each expert for the one token x [1, H], in two parallel
-// regions for all together. What an expert yields does not depend on its company. Uses work.gate,
-// work.up and work.inner. REQUIRES: at most experts_per_token + 1 experts.
+// regions for all together. What an expert yields does not depend on its company. Uses work.gate
+// and work.inner. REQUIRES: at most experts_per_token + 1 experts.
 void RunTokenExperts(const LayerContext& c, const Activations& x,
                      std::span<const TokenExpert> experts);
 
