@@ -14,7 +14,7 @@ constexpr int64_t kTokenSpans = 64;  // that are laid out at once: 320 KB
 
 using TileOfSums = int32_t[kTileRows][kTileTokens];
 using Accumulator = float[kTileRows][kTileTokens];  // one of eight, as in AddSpan
-static_assert(kTokenSpans * sizeof(TokenSpan) + sizeof(WeightRows) +
+static_assert(kTokenSpans * sizeof(TokenSpan) + 2 * sizeof(WeightRows) +
                   kGroups * kSpanBlocks * sizeof(Accumulator) + (8 << 10) <=
               kStackBytes);
 
@@ -37,10 +37,16 @@ struct TileWork {
   int64_t groups;
   Accumulator (*acc)[kSpanBlocks];  // [groups]
   bool begins;                      // nothing is in acc yet
+  bool ends;                        // nothing follows: accumulators are added up
   // The next rows' weights: so many lines from here on are asked for with every block of a group.
   // All of them at once would take the places through which everything else reaches the cache.
   const std::byte* ahead;
   int64_t ahead_lines;
+  // What is multiplied next is unpacked along the way, so many of its rows (of `steps`) with every
+  // block of a group.
+  Unpacking* next;
+  int64_t steps;
+  int64_t steps_left;  // towards the next row
   alignas(64) TileOfSums sums[4];
 };
 
@@ -95,7 +101,8 @@ struct TokensOfBlock {
 
 // acc + scale_x * (scale * dots + bias * m . x), for row kRow of a tile and all rows after it.
 template <class Format, int kFirst, int kRow = 0>
-static inline void ScaleRows(const TileWork& work, int at, const TokensOfBlock& x, __m512* acc) {
+[[gnu::always_inline]] static inline void ScaleRows(const TileWork& work, int at,
+                                                    const TokensOfBlock& x, __m512* acc) {
   if constexpr (kRow < kTileRows) {
     const auto dots = [&](int tile) {
       return _mm512_cvtepi32_ps(_mm512_load_si512(work.sums[tile][kRow]));
@@ -148,9 +155,30 @@ static inline void StoreRows(const __m512* acc, Accumulator* to) {
   }
 }
 
-// Adds the sums to their accumulator, which stays in registers for kSpans steps.
+template <int kRow = 0>
+[[gnu::always_inline]] static inline void AddRows(const Accumulator& from, __m512* acc) {
+  if constexpr (kRow < kTileRows) {
+    acc[kRow] = _mm512_add_ps(acc[kRow], _mm512_load_ps(from[kRow]));
+    AddRows<kRow + 1>(from, acc);
+  }
+}
+
+// Adds accumulators in the order of Sum8, each as soon as what it goes with is complete: the total
+// ends up in the first.
+[[gnu::always_inline]] static inline void SumRows(const GroupBlock& at, __m512* acc) {
+  constexpr int kHalf = kSpanBlocks / 2;
+  Accumulator* first = at.acc - at.b;
+  AddRows(first[at.b - kHalf], acc);
+  if (at.b == 7) AddRows(first[1], acc);
+  if (at.b >= 6) AddRows(first[0], acc);
+  StoreRows(acc, &first[at.b == 5 ? 1 : 0]);
+}
+
+// Adds the sums to their accumulator, which stays in registers for kSpans steps; a call would send
+// it to memory.
 template <class Format, int kSpans, int kSpan>
-static inline void ScaleBlock(const TileWork& work, const GroupBlock& at, __m512* acc) {
+[[gnu::always_inline]] static inline void ScaleBlock(const TileWork& work, const GroupBlock& at,
+                                                     __m512* acc) {
   TokensOfBlock x;
   x.scale = _mm512_load_ps(at.x[kSpan].scale[at.b]);
   if constexpr (Format::kBias) {
@@ -167,14 +195,20 @@ static inline void ScaleBlock(const TileWork& work, const GroupBlock& at, __m512
   }
   ScaleRows<Format, kHalves<Format>*(kSpan % 2)>(work, kSpanBlocks * (work.first + kSpan) + at.b, x,
                                                  acc);
-  if constexpr (kSpan == kSpans - 1) StoreRows(acc, at.acc);
+  if constexpr (kSpan == kSpans - 1) {
+    if (work.ends && at.b >= kSpanBlocks / 2) {
+      SumRows(at, acc);
+    } else {
+      StoreRows(acc, at.acc);
+    }
+  }
 }
 
 // All blocks of kSpans spans. A product comes late, and until it is stored, loads wait that follow
 // in the program and have the low bits of their addresses in common with the store: so a tile is
 // stored after the next one is loaded, and scaled after that.
 template <class Format, int kSpans>
-static void MultiplySpans(TileWork* work) {
+[[gnu::noinline]] static void MultiplySpans(TileWork* work) {
   constexpr int kStoreLag = kHalves<Format> == 2 || kSpans == 1 ? 0 : 1;
   constexpr int kScaleLag = kSpans == 1 ? 0 : kStoreLag + 1;
   __m512 acc[kTileRows];
@@ -190,12 +224,21 @@ static void MultiplySpans(TileWork* work) {
       ScaleBlock<Format, kSpans, kSpan - kScaleLag + kSpans>(*work, before, acc);
     }
   };
+  // Where no accumulator is in registers.
+  const auto between = [&] {
+    for (work->steps_left -= kTileRows; work->steps_left <= 0; work->steps_left += work->steps) {
+      if (work->next->row < kTileRows) UnpackNextRow<Format>(work->next);
+    }
+  };
+  constexpr int kStored = (kSpans - 1 + kScaleLag) % kSpans;
   for (int b = 0; b < kSpanBlocks; ++b) {
     LoadWeights<Format, kSpans>(*work, b);
     for (int64_t g = 0; g < work->groups; ++g) {
       now = {b, work->x + g * work->x_stride, &work->acc[g][b]};
       step.template operator()<0>();
+      if constexpr (kStored == 0) between();
       if constexpr (kSpans > 1) step.template operator()<1>();
+      if constexpr (kStored == 1) between();
       if constexpr (kSpans > 2) step.template operator()<2>();
       if constexpr (kSpans > 2) step.template operator()<3>();
       before = now;
@@ -210,87 +253,106 @@ static void MultiplySpans(TileWork* work) {
   if constexpr (kScaleLag >= 1) ScaleBlock<Format, kSpans, kSpans - 1>(*work, before, acc);
 }
 
-// Adds the accumulators in the order of Sum8.
-static inline void StoreProducts(const Accumulator* acc, int64_t n, float* y, int64_t y_stride) {
-  alignas(64) Accumulator sums;
-  for (int r = 0; r < kTileRows; ++r) {
-    const auto pair = [&](int i) { return Load(acc[i][r]) + Load(acc[i + 4][r]); };
-    Store(sums[r], (pair(0) + pair(2)) + (pair(1) + pair(3)));
-  }
+static inline void StoreProducts(const Accumulator& sums, int64_t n, float* y, int64_t y_stride) {
   alignas(64) float of_token[kTileTokens][kTileRows];
   TransposeRows(sums, sizeof(sums[0]), kTileRows / 4, of_token);
   for (int64_t t = 0; t < n; ++t) Store(y + t * y_stride, Load(of_token[t]));
 }
 
-// Multiplies kSpans unpacked spans, as many at a time as tiles hold.
+// Multiplies kSpans unpacked spans, as many at a time as tiles hold; the last ones of their rows?
 template <class Format, int kSpans>
-static void MultiplyUnpacked(TileWork* work) {
+static void MultiplyUnpacked(bool last, TileWork* work) {
   constexpr int kAtOnce = kSpans < kSpansInTiles<Format> ? kSpans : kSpansInTiles<Format>;
+  work->steps = work->steps_left = kSpans / kAtOnce * kSpanBlocks * work->groups;
   for (work->first = 0; work->first < kSpans; work->first += kAtOnce) {
+    work->ends = last && work->first + kAtOnce == kSpans;
     MultiplySpans<Format, kAtOnce>(work);
     work->x += kAtOnce;
     work->begins = false;
   }
+  while (work->next->row < kTileRows) UnpackNextRow<Format>(work->next);
 }
 
-static inline void UseUnpacked(TileWork* work) {
-  const auto& q = work->w->q;
+// Where the elements are of what has been unpacked.
+template <class Format>
+static inline void UseElements(const Unpacking& from, TileWork* work) {
+  if constexpr (kInPlace<Format>) {
+    if (from.tail_blocks == 0) {
+      const Row row = RowAt(*from.w, from.begin);
+      work->q = Format::At(row, from.first).data + Format::kBytesAt;
+      work->row_step = from.w->row_bytes;
+      work->span_step = Format::At(row, 1).data - row.data;
+      work->block_step = work->span_step / kSpanBlocks;
+      return;
+    }
+  }
+  const auto& q = from.out->q;
   work->q = q[0][0];
   work->row_step = sizeof(q[0][0]);
   work->block_step = sizeof(q[0]);
   work->span_step = kSpanBlocks * sizeof(q[0]);
 }
 
-template <class Format>
-static inline void UseInPlace(const Matrix& w, int64_t row, int64_t span, TileWork* work) {
-  work->q = Format::At(RowAt(w, row), span).data + Format::kBytesAt;
-  work->row_step = w.row_bytes;
-  work->span_step = Format::At(RowAt(w, row), 1).data - RowAt(w, row).data;
-  work->block_step = work->span_step / kSpanBlocks;
+// What follows `at` in rows up to row_end: four spans, two, one or what is left of one; at the end
+// nothing.
+static inline Unpacking After(const Unpacking& at, const Shape& shape, int64_t row_end,
+                              WeightRows* out) {
+  Unpacking next = {.w = at.w, .begin = at.begin, .first = at.first + at.spans, .out = out};
+  if (next.first >= shape.spans + (shape.tail_blocks > 0 ? 1 : 0)) {
+    next.begin += kTileRows;
+    next.first = 0;
+  }
+  if (next.begin >= row_end) return next;
+  const int64_t whole = shape.spans - next.first;
+  next.spans = whole >= 4 ? 4 : whole >= 2 ? 2 : 1;
+  next.tail_blocks = whole > 0 ? 0 : shape.tail_blocks;
+  next.row = 0;
+  return next;
 }
 
-template <class Format, int kSpans>
-static void UnpackAndMultiply(const Matrix& w, int64_t begin, int64_t first, WeightRows* rows,
-                              TileWork* work) {
-  UnpackWhole<Format, kSpans>(w, begin, first, rows);
-  if constexpr (kInPlace<Format>) UseInPlace<Format>(w, begin, first, work);
-  MultiplyUnpacked<Format, kSpans>(work);
-}
-
-// Rows [begin, begin + 16) times n tokens, that are laid out.
+// Rows [row_begin, row_end) times n tokens, that are laid out.
 template <class Format>
-static void RowsTimesTokens(const Matrix& w, int64_t begin, const TokenSpan* x, int64_t n, float* y,
-                            int64_t y_stride) {
+static void RowsTimesTokens(const Matrix& w, int64_t row_begin, int64_t row_end, const TokenSpan* x,
+                            int64_t n, float* y, int64_t y_stride) {
   const Shape shape = ShapeOf(w);
   const int64_t spans = shape.spans + (shape.tail_blocks > 0 ? 1 : 0);
-  const int64_t groups = (n + kTileTokens - 1) / kTileTokens;
   const int64_t rounds = (spans + kSpansInTiles<Format> - 1) / kSpansInTiles<Format>;
-  const int64_t blocks = rounds * kSpanBlocks * groups, lines = kTileRows * w.row_bytes / 64;
-  WeightRows rows;
+  WeightRows rows[2];
   alignas(64) Accumulator acc[kGroups][kSpanBlocks];
   TileWork work;
-  work.w = &rows;
-  UseUnpacked(&work);
-  work.x = x;
+  work.groups = (n + kTileTokens - 1) / kTileTokens;
   work.x_stride = spans;
-  work.groups = groups;
   work.acc = acc;
-  work.begins = true;
-  work.ahead = w.data + (begin + kTileRows) * w.row_bytes;  // need not exist
+  const int64_t blocks = rounds * kSpanBlocks * work.groups;
+  const int64_t lines = kTileRows * w.row_bytes / 64;
   work.ahead_lines = (lines + blocks - 1) / blocks;
-  int64_t s = 0;
-  for (; s + 4 <= shape.spans; s += 4) UnpackAndMultiply<Format, 4>(w, begin, s, &rows, &work);
-  for (; s + 2 <= shape.spans; s += 2) UnpackAndMultiply<Format, 2>(w, begin, s, &rows, &work);
-  for (; s < shape.spans; ++s) UnpackAndMultiply<Format, 1>(w, begin, s, &rows, &work);
-  if (s < spans) {
-    UnpackTail<Format>(w, begin, s, shape.tail_blocks, &rows);
-    UseUnpacked(&work);
-    MultiplyUnpacked<Format, 1>(&work);
-  }
-  for (int64_t g = 0; g < groups; ++g) {
-    const int64_t first = g * kTileTokens;
-    const int64_t here = n - first < kTileTokens ? n - first : kTileTokens;
-    StoreProducts(acc[g], here, y + first * y_stride + begin, y_stride);
+
+  Unpacking now = After({.w = &w, .begin = row_begin}, shape, row_end, &rows[0]);
+  while (now.row < kTileRows) UnpackNextRow<Format>(&now);
+  for (int other = 1; now.spans > 0; other = 1 - other) {
+    const Unpacking after = After(now, shape, row_end, &rows[other]);
+    const bool last = after.begin != now.begin;
+    Unpacking next = after;
+    work.next = &next;
+    work.w = now.out;
+    UseElements<Format>(now, &work);
+    if (now.first == 0) {
+      work.x = x;
+      work.begins = true;
+      work.ahead = w.data + (now.begin + 2 * kTileRows) * w.row_bytes;  // need not exist
+    }
+    if (now.spans == 4) {
+      MultiplyUnpacked<Format, 4>(last, &work);
+    } else if (now.spans == 2) {
+      MultiplyUnpacked<Format, 2>(last, &work);
+    } else {
+      MultiplyUnpacked<Format, 1>(last, &work);
+    }
+    for (int64_t t = 0; last && t < n; t += kTileTokens) {
+      const int64_t here = n - t < kTileTokens ? n - t : kTileTokens;
+      StoreProducts(acc[t / kTileTokens][0], here, y + t * y_stride + now.begin, y_stride);
+    }
+    now = after;
   }
 }
 
@@ -311,16 +373,17 @@ static inline void LayOutTokens(const Activations& x, int64_t first, int64_t n, 
 template <class Format>
 static void MatmulInt(const Matrix& w, int64_t row_begin, int64_t row_end, const Activations& x,
                       float* y, int64_t y_stride) {
+  // As few rounds as fit, about equal: in a short one most of the time is unpacking.
   const int64_t spans = (w.cols + kSpan - 1) / kSpan;
   const int64_t fit = kTokenSpans / spans < kGroups ? kTokenSpans / spans : kGroups;
+  const int64_t groups = (x.n + kTileTokens - 1) / kTileTokens, rounds = (groups + fit - 1) / fit;
+  const int64_t most = (groups + rounds - 1) / rounds * kTileTokens;
   TokenSpan tokens[kTokenSpans];
   SetTileShapes(32 / kHalves<Format>);
-  for (int64_t t = 0; t < x.n; t += fit * kTileTokens) {
-    const int64_t n = x.n - t < fit * kTileTokens ? x.n - t : fit * kTileTokens;
+  for (int64_t t = 0; t < x.n; t += most) {
+    const int64_t n = x.n - t < most ? x.n - t : most;
     LayOutTokens(x, t, n, tokens);
-    for (int64_t r = row_begin; r < row_end; r += kTileRows) {
-      RowsTimesTokens<Format>(w, r, tokens, n, y + t * y_stride, y_stride);
-    }
+    RowsTimesTokens<Format>(w, row_begin, row_end, tokens, n, y + t * y_stride, y_stride);
   }
   ReleaseTiles();
 }

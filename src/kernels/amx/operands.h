@@ -54,45 +54,48 @@ static inline void UnpackRow(const Row& row, int r, int i, WeightRows* out) {
   }
 }
 
-// What was multiplied meanwhile has pushed places in `out` from the first cache: they are asked for
-// two rows ahead, weights one.
-template <class Format, int kSpans>
-static inline void PrefetchRow(const Matrix& w, const Row& row, int r, int64_t first,
-                               const WeightRows& out) {
-  if (r % 2 == 0 && r + 2 < kTileRows) {
-#pragma GCC unroll 32
-    for (int b = 0; b < kSpans * kSpanBlocks; ++b) _mm_prefetch(out.q[b][r + 2], _MM_HINT_T0);
+// Spans of 16 rows that are being unpacked, a row at a time between other work. Rows have `spans`
+// whole ones from `first` on, or one of which only `tail_blocks` blocks are there.
+struct Unpacking {
+  const Matrix* w = nullptr;
+  int64_t begin = 0, first = 0;
+  int spans = 0;
+  int64_t tail_blocks = 0;
+  int row = kTileRows;  // the next one
+  WeightRows* out = nullptr;
+};
+
+// What is multiplied meanwhile pushes places in `out` from the first cache: they are asked for two
+// rows ahead, weights one.
+template <class Format>
+static inline void PrefetchRow(const Unpacking& at, const Row& row) {
+  if (at.row + 2 < kTileRows) {
+    for (int b = 0; b < at.spans * kSpanBlocks; b += 2) {
+      _mm_prefetch(at.out->q[b][at.row + 2], _MM_HINT_T0);
+      _mm_prefetch(at.out->q[b + 1][at.row + 2], _MM_HINT_T0);
+    }
   }
-  if (r + 1 < kTileRows) {
-    const uint8_t* next = Format::At(row, first).data + w.row_bytes;
-    const int64_t bytes = Format::At(row, kSpans).data - row.data;
+  if (at.row + 1 < kTileRows) {
+    const uint8_t* next = Format::At(row, at.first).data + at.w->row_bytes;
+    const int64_t bytes = Format::At(row, at.spans).data - row.data;
     for (int64_t line = 0; line < bytes; line += 64) _mm_prefetch(next + line, _MM_HINT_T0);
   }
 }
 
-// Unpacks kSpans spans of 16 rows from span `first` on.
-template <class Format, int kSpans>
-static inline void UnpackWhole(const Matrix& w, int64_t begin, int64_t first, WeightRows* out) {
-  for (int r = 0; r < kTileRows; ++r) {
-    const Row row = RowAt(w, begin + r);
-    if constexpr (!kInPlace<Format>) PrefetchRow<Format, kSpans>(w, row, r, first, *out);
-#pragma GCC unroll 4
-    for (int i = 0; i < kSpans; ++i) {
-      const Row at = Format::At(row, first + i);
-      UnpackRow<Format, !kInPlace<Format>>(at, r, i, out);
+template <class Format>
+[[gnu::noinline]] static void UnpackNextRow(Unpacking* at) {
+  const Row row = RowAt(*at->w, at->begin + at->row);
+  if (at->tail_blocks > 0) {
+    TailBytes bytes = {};
+    UnpackRow<Format, true>(Format::Tail(Format::At(row, at->first), at->tail_blocks, &bytes),
+                            at->row, 0, at->out);
+  } else {
+    if constexpr (!kInPlace<Format>) PrefetchRow<Format>(*at, row);
+    for (int i = 0; i < at->spans; ++i) {
+      UnpackRow<Format, !kInPlace<Format>>(Format::At(row, at->first + i), at->row, i, at->out);
     }
   }
-}
-
-// The same of one span, of which only `blocks` blocks are there.
-template <class Format>
-static inline void UnpackTail(const Matrix& w, int64_t begin, int64_t first, int64_t blocks,
-                              WeightRows* out) {
-  for (int r = 0; r < kTileRows; ++r) {
-    TailBytes bytes = {};
-    UnpackRow<Format, true>(Format::Tail(Format::At(RowAt(w, begin + r), first), blocks, &bytes), r,
-                            0, out);
-  }
+  ++at->row;
 }
 
 static inline void TransposeTokens(const int8_t* q8, const float* scales, const int16_t* sums,
