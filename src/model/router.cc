@@ -3,30 +3,16 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 
 namespace flashmoe {
 namespace {
 
-// Picks the k largest of `probability` [experts], best first. Each is struck out once taken.
-void ChooseBest(float* probability, int experts, int k, int32_t* chosen, float* weights) {
+// The k largest of `probability` [experts], best first, and their shares of their sum.
+void ChooseBest(const float* probability, int experts, int k, int32_t* chosen, float* weights) {
+  BestExperts({probability, static_cast<size_t>(experts)}, {chosen, static_cast<size_t>(k)});
   float sum = 0.0f;
   for (int rank = 0; rank < k; ++rank) {
-    int best = -1;
-    float highest = -1.0f;
-    for (int e = 0; e < experts; ++e) {
-      if (probability[e] > highest) {
-        highest = probability[e];
-        best = e;
-      }
-    }
-    // NaN logits, from damaged weights, leave nothing to compare: any distinct expert will do.
-    for (int e = 0; best < 0; ++e) {
-      if (!(probability[e] < 0.0f)) best = e;
-    }
-    weights[rank] = probability[best];
-    probability[best] = -std::numeric_limits<float>::infinity();
-    chosen[rank] = best;
+    weights[rank] = probability[chosen[rank]];
     sum += weights[rank];
   }
   for (int rank = 0; rank < k; ++rank) weights[rank] /= sum;
@@ -57,6 +43,7 @@ void Route(const LayerContext& c, const LayerWeights& w) {
   });
 }
 
+// NaN logits, from damaged weights, leave nothing to compare; the experts are distinct even then.
 void BestExperts(std::span<const float> logits, std::span<int32_t> best) {
   size_t listed = 0;
   for (size_t e = 0; e < logits.size(); ++e) {
