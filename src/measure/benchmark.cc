@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 
 #include "base/bandwidth.h"
 #include "base/check.h"
@@ -35,12 +36,26 @@ int64_t DecodeSpan(const BenchOptions& options) {
   return Decodes(options) ? options.decode_position + options.decode_tokens : 0;
 }
 
+// What the machine gives between runs is measured with these.
+struct Instruments {
+  const ModelFacts& facts;
+  const KernelTable& kernels;
+  ThreadPool& pool;
+  DiskSampler& disk;
+};
+
 // The runs at one budget.
 class BudgetBench {
  public:
-  BudgetBench(const BenchOptions& options, const FixedText& text, DiskSampler& disk,
+  BudgetBench(const BenchOptions& options, const FixedText& text, const Instruments& instruments,
               const ProgressFn& progress)
-      : options_(options), text_(text), disk_(disk), progress_(progress) {}
+      : options_(options),
+        text_(text),
+        facts_(instruments.facts),
+        kernels_(instruments.kernels),
+        pool_(instruments.pool),
+        disk_(instruments.disk),
+        progress_(progress) {}
 
   // What was run before an error stays in the report.
   Status Run(const std::string& path, uint64_t budget, BudgetReport& report) {
@@ -50,6 +65,7 @@ class BudgetBench {
     FM_ASSIGN_OR_RETURN(TextModel words, LoadTextModel(*file));
     EngineOptions engine_options = options_.engine;
     engine_options.memory_bytes = budget;
+    if (Has(options_, Scenario::kPrefill)) engine_options.caller_bytes += kArithmeticBytes;
     const int64_t longest = std::max(DecodeSpan(options_), LongestPrompt(options_));
     engine_options.context = std::max(engine_options.context, longest);
     engine_options.context_needed = engine_options.context_least = longest;
@@ -135,6 +151,9 @@ class BudgetBench {
         session.Reset();
         FM_ASSIGN_OR_RETURN(TimedRun run,
                             TimeRun(engine_->model(), session, prompt, Feeding::kAtOnce, disk_));
+        FM_ASSIGN_OR_RETURN(const MachineSpeed speed, MeasureArithmetic(facts_, kernels_, pool_));
+        series.arithmetic_s.push_back(
+            speed.LeastPrefillSeconds(facts_, static_cast<double>(tokens)));
         if (round < 0) continue;
         Report(run);
         series.runs.push_back(std::move(run));
@@ -145,6 +164,9 @@ class BudgetBench {
 
   const BenchOptions& options_;
   const FixedText& text_;
+  const ModelFacts& facts_;
+  const KernelTable& kernels_;
+  ThreadPool& pool_;
   DiskSampler& disk_;
   const ProgressFn& progress_;
   std::vector<std::shared_ptr<const File>> files_;
@@ -166,8 +188,9 @@ void AddRoofs(const ModelFacts& facts, const MachineSpeed& machine, RunSeries& s
     series.roofs.memory =
         machine.memory_bytes_per_s / static_cast<double>(facts.TouchedBytes(middle));
   } else {
+    const std::vector<double>& times = series.arithmetic_s;
     series.roofs.matrix =
-        1 / machine.LeastPrefillSeconds(facts, static_cast<double>(series.tokens));
+        static_cast<double>(times.size()) / std::accumulate(times.begin(), times.end(), 0.0);
   }
 }
 
@@ -260,12 +283,14 @@ Result<BenchReport> RunBenchmark(const std::string& model, const FixedText& text
         file->files(), {}, [](const std::shared_ptr<const File>& f) { return f->size(); });
   }
   FM_ASSIGN_OR_RETURN(report.machine, MeasureMachine(report.facts, largest.get(), machine));
+  FM_ASSIGN_OR_RETURN(const KernelTable* kernels, SelectKernels(machine.isa));
+  ThreadPool pool(machine.threads);
   for (const uint64_t budget : options.budgets) {
     BudgetReport one;
     const uint64_t buffer = SamplerBytes(budget);
     FM_ASSIGN_OR_RETURN(DiskSampler disk,
                         DiskSampler::Create(*largest, report.machine.disk.device, buffer));
-    const Status status = BudgetBench(options, text, disk, progress)
+    const Status status = BudgetBench(options, text, {report.facts, *kernels, pool, disk}, progress)
                               .Run(model, budget > 0 ? budget - buffer : 0, one);
     if (!status.has_value()) {
       const bool nothing_ran = report.budgets.empty() && one.series.empty();

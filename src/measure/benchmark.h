@@ -48,7 +48,9 @@ struct RunSeries {
   Scenario scenario = Scenario::kWarm;
   int64_t tokens = 0;
   std::vector<TimedRun> runs = {};  // not empty
-  Roofs roofs = {};                 // from what these runs missed and touched
+  // Of a prompt, before the first run and after each: the seconds that a token takes at least.
+  std::vector<double> arithmetic_s = {};
+  Roofs roofs = {};  // from what these runs missed and touched
   // What was to be expected; of decoding only where other text went before, as in a chat, or where
   // that makes no difference.
   std::optional<double> predicted_tokens_per_s = {};

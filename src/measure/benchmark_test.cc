@@ -77,6 +77,9 @@ TEST(BenchmarkTest, EachScenarioHasItsRunsAndPartsThatAddUp) {
     EXPECT_EQ(series.predicted_tokens_per_s.has_value(), series.scenario != Scenario::kCold);
     EXPECT_EQ(series.roofs.memory.has_value(), series.decodes());
     EXPECT_EQ(series.roofs.matrix.has_value(), !series.decodes());
+    ASSERT_EQ(series.arithmetic_s.size(), series.decodes() ? 0u : 3u);
+    for (const double seconds : series.arithmetic_s) EXPECT_GT(seconds, 0);
+    EXPECT_GT(series.roofs.matrix.value_or(1), 0);
   }
 }
 

@@ -16,8 +16,7 @@
 namespace flashmoe {
 namespace {
 
-constexpr uint64_t kSweepBytes = 256 << 20;  // more than caches hold
-constexpr int64_t kMatrixBytes = 64 << 20;   // of a larger matrix, so much is as fast
+constexpr int64_t kMatrixBytes = 64 << 20;  // of a larger matrix, so much is as fast
 constexpr int kSweeps = 4;
 constexpr double kManySeconds = 0.03;
 constexpr double kPeakSeconds = 0.1;
@@ -97,11 +96,11 @@ double KernelSpeed::ProductsPerSecond(double n) const {
 
 Result<KernelSpeed> MeasureKernel(DType type, int64_t all_rows, int64_t cols,
                                   const KernelTable& kernels, ThreadPool& pool,
-                                  std::vector<int64_t> tokens) {
-  const int64_t rows =
-      std::min(all_rows, std::max<int64_t>(1, kMatrixBytes / RowBytes(type, cols)));
+                                  std::vector<int64_t> tokens, uint64_t bytes) {
+  const int64_t most_bytes = std::min(kMatrixBytes, static_cast<int64_t>(bytes));
+  const int64_t rows = std::min(all_rows, std::max<int64_t>(1, most_bytes / RowBytes(type, cols)));
   FM_ASSIGN_OR_RETURN(const EqualMatrices weights,
-                      EqualMatrices::Make(type, rows, cols, MeasuringBytes(kSweepBytes)));
+                      EqualMatrices::Make(type, rows, cols, MeasuringBytes(bytes)));
   const int64_t most = tokens.back();
   HugeVector<float> x(static_cast<size_t>(most * cols)), y(static_cast<size_t>(most * rows));
   Random random(2);

@@ -25,11 +25,15 @@ struct KernelSpeed {
   double ProductsPerSecond(double n) const;
 };
 
+// Weights that are measured with: more than caches hold.
+inline constexpr uint64_t kKernelBytes = 256 << 20;
+
 // REQUIRES: a type of weights, cols of whole blocks of it and of 32. Takes a fraction of a second
-// and at most a quarter of the memory that can be had. `tokens` rise.
+// and `bytes` of weights, at most a quarter of the memory that can be had. `tokens` rise.
 Result<KernelSpeed> MeasureKernel(DType type, int64_t rows, int64_t cols,
                                   const KernelTable& kernels, ThreadPool& pool,
-                                  std::vector<int64_t> tokens = KernelSpeed().tokens);
+                                  std::vector<int64_t> tokens = KernelSpeed().tokens,
+                                  uint64_t bytes = kKernelBytes);
 
 // Multiplications a second of the loop on all threads; 0 if there is no loop.
 double MeasurePeak(const PeakLoop& loop, ThreadPool& pool);

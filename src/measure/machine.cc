@@ -34,15 +34,34 @@ double ManyTokensSeconds(const std::vector<ProductShare>& shares,
   return seconds;
 }
 
+// How kernels are measured: which, on which threads, with how many tokens, in how many bytes.
+struct KernelTrial {
+  const KernelTable& kernels;
+  ThreadPool& pool;
+  std::vector<int64_t> tokens = KernelSpeed().tokens;
+  uint64_t bytes = kKernelBytes;
+};
+
 Result<std::vector<KernelSpeed>> MeasureTypes(const std::vector<ProductShare>& shares, int64_t rows,
-                                              int64_t cols, const KernelTable& kernels,
-                                              ThreadPool& pool) {
+                                              int64_t cols, const KernelTrial& trial) {
   std::vector<KernelSpeed> speeds;
   for (const ProductShare& share : shares) {
-    FM_ASSIGN_OR_RETURN(KernelSpeed speed, MeasureKernel(share.type, rows, cols, kernels, pool));
+    FM_ASSIGN_OR_RETURN(KernelSpeed speed, MeasureKernel(share.type, rows, cols, trial.kernels,
+                                                         trial.pool, trial.tokens, trial.bytes));
     speeds.push_back(speed);
   }
   return speeds;
+}
+
+// What a prompt computes.
+Status MeasureLayers(const ModelFacts& facts, const KernelTrial& trial, MachineSpeed& speed) {
+  const ModelConfig& c = facts.config;
+  const int64_t dense_rows = std::max<int64_t>(c.hidden, int64_t{c.heads} * c.head_dim);
+  FM_ASSIGN_OR_RETURN(speed.dense, MeasureTypes(facts.products.dense, dense_rows, c.hidden, trial));
+  FM_ASSIGN_OR_RETURN(speed.experts,
+                      MeasureTypes(facts.products.experts, c.expert_width, c.hidden, trial));
+  speed.mixers = MeasureMixers(c, trial.kernels, trial.pool);
+  return {};
 }
 
 // By reads of the size that experts are read in, gate, up and down each, from all over the file.
@@ -99,17 +118,22 @@ Result<MachineSpeed> MeasureMachine(const ModelFacts& facts, const File* file,
   const ModelConfig& c = facts.config;
   FM_ASSIGN_OR_RETURN(const KernelTable* kernels, SelectKernels(options.isa));
   ThreadPool pool(options.threads);
-  const int64_t dense_rows = std::max<int64_t>(c.hidden, int64_t{c.heads} * c.head_dim);
-  FM_ASSIGN_OR_RETURN(speed.dense,
-                      MeasureTypes(facts.products.dense, dense_rows, c.hidden, *kernels, pool));
-  FM_ASSIGN_OR_RETURN(speed.experts, MeasureTypes(facts.products.experts, c.expert_width, c.hidden,
-                                                  *kernels, pool));
+  const KernelTrial trial = {*kernels, pool};
+  FM_RETURN_IF_ERROR(MeasureLayers(facts, trial, speed));
   FM_ASSIGN_OR_RETURN(speed.head,
-                      MeasureTypes({facts.products.head}, c.vocab_rows, c.hidden, *kernels, pool));
-  speed.mixers = MeasureMixers(c, *kernels, pool);
+                      MeasureTypes({facts.products.head}, c.vocab_rows, c.hidden, trial));
   for (auto* types : {&speed.dense, &speed.experts, &speed.head}) {
     for (KernelSpeed& kernel : *types) kernel.bytes_per_s *= speed.memory_bytes_per_s / measured;
   }
+  return speed;
+}
+
+Result<MachineSpeed> MeasureArithmetic(const ModelFacts& facts, const KernelTable& kernels,
+                                       ThreadPool& pool) {
+  const int64_t tokens = KernelSpeed().tokens.back();
+  MachineSpeed speed;
+  speed.threads = pool.threads();
+  FM_RETURN_IF_ERROR(MeasureLayers(facts, {kernels, pool, {tokens}, kArithmeticBytes / 4}, speed));
   return speed;
 }
 

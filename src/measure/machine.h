@@ -50,4 +50,11 @@ struct MachineOptions {
 Result<MachineSpeed> MeasureMachine(const ModelFacts& facts, const File* file,
                                     const MachineOptions& options);
 
+// The arithmetic of prompts alone, at its fastest: what LeastPrefillSeconds() needs, again between
+// runs, since a machine that others share is not as fast all the time. Takes some tenths of a
+// second and at most kArithmeticBytes.
+inline constexpr uint64_t kArithmeticBytes = 32 << 20;
+Result<MachineSpeed> MeasureArithmetic(const ModelFacts& facts, const KernelTable& kernels,
+                                       ThreadPool& pool);
+
 }  // namespace flashmoe
