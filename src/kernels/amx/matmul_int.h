@@ -38,8 +38,9 @@ struct TileWork {
   Accumulator (*acc)[kSpanBlocks];  // [groups]
   bool begins;                      // nothing is in acc yet
   bool ends;                        // nothing follows: accumulators are added up
-  // The next rows' weights: so many lines from here on are asked for with every block of a group.
-  // All of them at once would take the places through which everything else reaches the cache.
+  // The weights of the rows after the next, which are being unpacked: so many lines from here on
+  // are asked for with every block of a group. All of them at once would take the places through
+  // which everything else reaches the cache.
   const std::byte* ahead;
   int64_t ahead_lines;
   // What is multiplied next is unpacked along the way, so many of its rows (of `steps`) with every
@@ -253,13 +254,15 @@ template <class Format, int kSpans>
   if constexpr (kScaleLag >= 1) ScaleBlock<Format, kSpans, kSpans - 1>(*work, before, acc);
 }
 
+// The sums of 16 rows with n tokens, token by token.
 static inline void StoreProducts(const Accumulator& sums, int64_t n, float* y, int64_t y_stride) {
   alignas(64) float of_token[kTileTokens][kTileRows];
   TransposeRows(sums, sizeof(sums[0]), kTileRows / 4, of_token);
   for (int64_t t = 0; t < n; ++t) Store(y + t * y_stride, Load(of_token[t]));
 }
 
-// Multiplies kSpans unpacked spans, as many at a time as tiles hold; the last ones of their rows?
+// Multiplies kSpans unpacked spans, as many at a time as tiles hold. `last`: of their rows, so that
+// accumulators are added up.
 template <class Format, int kSpans>
 static void MultiplyUnpacked(bool last, TileWork* work) {
   constexpr int kAtOnce = kSpans < kSpansInTiles<Format> ? kSpans : kSpansInTiles<Format>;
