@@ -10,7 +10,7 @@ namespace {
 
 constexpr int64_t kQ8Block = 32;
 constexpr int64_t kSums = 2;           // of a block
-constexpr int64_t kRowsTogether = 16;  // the most that kernels compute at once
+constexpr int64_t kRowsTogether = 32;  // the most that kernels compute at once
 constexpr int64_t kManyTokens = 8;
 
 bool WantsQ8(const KernelTable& kernels, std::span<const DType> types) {

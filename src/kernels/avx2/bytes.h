@@ -104,11 +104,18 @@ static inline __m256i DotScaled(const Bytes q[4], __m128i scales, const int8_t* 
   return Sums(v);
 }
 
-// --- tiles: lane r belongs to row r ---
+// --- columns: lane r belongs to row r ---
 
-constexpr int64_t kTileFrom = 12;  // tokens from which a tile pays for its making
+constexpr int64_t kColumnsFrom = 12;  // tokens from which columns pay for their making
+constexpr int kTilesAtOnce = 1;       // of kLanes rows each
 
 using Ints = __m256i;  // kLanes of them
+
+static inline Ints AsInts(Vec v) { return _mm256_castps_si256(v.v); }
+static inline void StoreInts(void* p, Ints v) { _mm256_storeu_si256(static_cast<__m256i*>(p), v); }
+static inline Ints LowNibbles(Ints v) { return _mm256_and_si256(v, _mm256_set1_epi8(0x0f)); }
+static inline Ints HighNibbles(Ints v) { return LowNibbles(_mm256_srli_epi16(v, 4)); }
+static inline Ints AsSigned(Ints v) { return v; }  // as LoadSigned has them
 
 // Adds the products of four bytes of each row's weights with the same four activations.
 template <bool kSmall>

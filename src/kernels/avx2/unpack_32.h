@@ -61,5 +61,8 @@ static inline void LookUp(__m128i table, Bytes q[4]) {
     q[i] = {_mm256_shuffle_epi8(both, q[i].lo), _mm256_shuffle_epi8(both, q[i].hi)};
   }
 }
+static inline Ints LookUp(__m128i table, Ints q) {
+  return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table), q);
+}
 
 }  // namespace flashmoe::avx2

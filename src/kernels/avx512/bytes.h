@@ -80,11 +80,21 @@ static inline __m256i DotScaled(const Bytes q[4], __m128i scales, const int8_t* 
   return SumsOf32(_mm512_mullo_epi32(DotsOf16<kMax>(q, x), factors));
 }
 
-// --- tiles: lane r belongs to row r ---
+// --- columns: lane r belongs to row r ---
 
-constexpr int64_t kTileFrom = 4;  // tokens from which a tile pays for its making
+constexpr int64_t kColumnsFrom = 4;  // tokens from which columns pay for their making
+constexpr int kTilesAtOnce = 2;      // of kLanes rows each
 
 using Ints = __m512i;  // kLanes of them
+
+static inline Ints AsInts(Vec v) { return _mm512_castps_si512(v.v); }
+static inline void StoreInts(void* p, Ints v) { _mm512_storeu_si512(p, v); }
+static inline Ints LowNibbles(Ints v) { return _mm512_and_si512(v, _mm512_set1_epi8(0x0f)); }
+static inline Ints HighNibbles(Ints v) { return LowNibbles(_mm512_srli_epi16(v, 4)); }
+// What LoadSigned makes of them.
+static inline Ints AsSigned(Ints v) {
+  return _mm512_xor_si512(v, _mm512_set1_epi8(static_cast<char>(0x80)));
+}
 
 // Adds the products of four bytes of each row's weights with the same four activations.
 template <bool kSmall>

@@ -9,6 +9,7 @@ void AddMatmul(KernelTable& table) {
   table.activation_format = FormatOf;
   table.quantize_q8 = QuantizeQ8;
   table.matmul = Matmul;
+  table.stack_bytes = kStackBytes;
 }
 
 }  // namespace flashmoe::avx512

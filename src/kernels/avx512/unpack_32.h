@@ -80,5 +80,8 @@ static inline void LookUp(__m128i table, Bytes q[4]) {
     q[i].v = _mm512_shuffle_epi8(_mm512_broadcast_i32x4(table), q[i].v);
   }
 }
+static inline Ints LookUp(__m128i table, Ints q) {
+  return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(table), q);
+}
 
 }  // namespace flashmoe::FM_ISA

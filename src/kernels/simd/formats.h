@@ -40,6 +40,10 @@ struct TailBytes {
   uint8_t biases[32];
 };
 
+// Where a format keeps the low four bits of elements i and i + 16, or i and i + 32, side by side:
+// 16 bytes are the two halves of a block, or a half each of two blocks.
+enum class Nibbles { kNone, kHalves, kBlocks };
+
 // What a format is unless it says otherwise.
 struct Plain {
   static constexpr int kMax = 127;            // 0 <= q <= kMax; beyond 127 as LoadSigned has it
@@ -49,6 +53,8 @@ struct Plain {
   static constexpr bool kMinsOf16 = false;    // m is not 1; then kBias
   // Where a block holds its elements as signed bytes; -1: nowhere, they must be unpacked.
   static constexpr int kBytesAt = -1;
+  // The same of nibbles, where they are all that an element has.
+  static constexpr Nibbles kNibbles = Nibbles::kNone;
 };
 
 // Rows lie one after the other. The hardware's prefetchers stop at every page of 4 KiB, also inside

@@ -8,13 +8,22 @@ namespace flashmoe::FM_ISA {
 
 template <class Block>
 struct Blocks32 : Blocks<kSpanBlocks * sizeof(Block)> {
+  static constexpr int kBlockBytes = sizeof(Block);
   template <int kAt>
   static inline __m256 Halves(const Row& row) {
     return GatherHalves<sizeof(Block), kAt>(row.data);
   }
 };
 
-struct FormatQ4_0 : Blocks32<BlockQ4_0> {
+// Of which 16 bytes are the nibbles.
+template <class Block>
+struct Nibbles32 : Blocks32<Block> {
+  static constexpr Nibbles kNibbles = Nibbles::kHalves;
+  static constexpr int kNibblesAt = offsetof(Block, qs);
+  static inline Ints OfNibbles(Ints nibbles) { return nibbles; }
+};
+
+struct FormatQ4_0 : Nibbles32<BlockQ4_0> {
   static constexpr int kMax = 15;
   static constexpr int kOffset = -8;
   static inline void Unpack(const Row& row, Span* span) {
@@ -23,7 +32,7 @@ struct FormatQ4_0 : Blocks32<BlockQ4_0> {
   }
 };
 
-struct FormatQ4_1 : Blocks32<BlockQ4_1> {
+struct FormatQ4_1 : Nibbles32<BlockQ4_1> {
   static constexpr int kMax = 15;
   static constexpr bool kBias = true;
   static inline void Unpack(const Row& row, Span* span) {
@@ -64,7 +73,7 @@ struct FormatQ8_0 : Blocks32<BlockQ8_0> {
   }
 };
 
-struct FormatIQ4_NL : Blocks32<BlockIQ4_NL> {
+struct FormatIQ4_NL : Nibbles32<BlockIQ4_NL> {
   static constexpr int kMax = 255;
   static constexpr int kOffset = kSignedOffset;
   static inline void Unpack(const Row& row, Span* span) {
@@ -72,20 +81,28 @@ struct FormatIQ4_NL : Blocks32<BlockIQ4_NL> {
     LookUp(SignedTable(ref::kIq4Values), span->q);
     span->scale = Blocks32::Halves<0>(row);
   }
+  static inline Ints OfNibbles(Ints nibbles) {
+    return LookUp(SignedTable(ref::kIq4Values), nibbles);
+  }
 };
 
-struct FormatMXFP4 : Blocks32<BlockMXFP4> {
+struct FormatMXFP4 : Nibbles32<BlockMXFP4> {
   static constexpr int kMax = 24;
   static constexpr int kOffset = -12;
   static inline void Unpack(const Row& row, Span* span) {
     UnpackNibbles<sizeof(BlockMXFP4), 1>(row.data, span->q);
-    const __m128i values =
-        _mm_loadu_si128(reinterpret_cast<const __m128i*>(ref::kE2M1DoubledValues));
-    LookUp(_mm_add_epi8(values, _mm_set1_epi8(-kOffset)), span->q);
+    LookUp(Table(), span->q);
     span->scale = Scales(row.data);
   }
+  static inline Ints OfNibbles(Ints nibbles) { return LookUp(Table(), nibbles); }
 
  private:
+  static inline __m128i Table() {
+    const __m128i values =
+        _mm_loadu_si128(reinterpret_cast<const __m128i*>(ref::kE2M1DoubledValues));
+    return _mm_add_epi8(values, _mm_set1_epi8(-kOffset));
+  }
+
   // 2^(e - 128), half of the block's scale since the values are doubled: e - 1 is the exponent's
   // field, and where that is no normal number, e = 0 and 1 shift the highest bits of the mantissa.
   static inline __m256 Scales(const uint8_t* p) {

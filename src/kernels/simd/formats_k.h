@@ -71,6 +71,8 @@ struct FormatQ3_K : Blocks<sizeof(BlockQ3_K)> {
 };
 
 struct FormatQ4_K : Blocks<sizeof(BlockQ4_K)> {
+  static constexpr Nibbles kNibbles = Nibbles::kBlocks;
+  static constexpr int kNibblesAt = offsetof(BlockQ4_K, qs);
   static constexpr int kMax = 15;
   static constexpr bool kBias = true;
   static inline void Unpack(const Row& row, Span* span) {
@@ -103,6 +105,9 @@ struct FormatQ6_K : Blocks<sizeof(BlockQ6_K)> {
 };
 
 struct FormatIQ4_XS : Blocks<sizeof(BlockIQ4_XS)> {
+  static constexpr Nibbles kNibbles = Nibbles::kHalves;
+  static constexpr int kNibblesAt = offsetof(BlockIQ4_XS, qs);
+  static constexpr int kBlockBytes = 16;
   static constexpr int kMax = 255;
   static constexpr int kOffset = kSignedOffset;
   static inline void Unpack(const Row& row, Span* span) {
@@ -110,6 +115,9 @@ struct FormatIQ4_XS : Blocks<sizeof(BlockIQ4_XS)> {
     UnpackNibbles<16, 0>(block->qs, span->q);
     LookUp(SignedTable(ref::kIq4Values), span->q);
     span->scale = _mm256_mul_ps(BroadcastF16(block->d), Scales(*block));
+  }
+  static inline Ints OfNibbles(Ints nibbles) {
+    return LookUp(SignedTable(ref::kIq4Values), nibbles);
   }
 
  private:

@@ -9,6 +9,7 @@ namespace flashmoe {
 using MatmulFn = decltype(KernelTable::matmul);
 
 namespace avx2 {
+constexpr uint64_t kStackBytes = 96 << 10;
 void Matmul(const Matrix& w, int64_t row_begin, int64_t row_end, const Activations& x, float* y,
             int64_t y_stride);
 void AddMatmul(KernelTable& table);
@@ -25,6 +26,7 @@ int64_t MultiplyFloats(int64_t rounds);
 }  // namespace avx2
 
 namespace avx512 {
+constexpr uint64_t kStackBytes = 320 << 10;
 void Matmul(const Matrix& w, int64_t row_begin, int64_t row_end, const Activations& x, float* y,
             int64_t y_stride);
 void AddMatmul(KernelTable& table);

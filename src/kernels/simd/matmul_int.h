@@ -3,7 +3,7 @@
 // does not depend on which of the two ways below computed it, nor in what company.
 #pragma once
 
-#include "kernels/simd/matmul_tile.h"
+#include "kernels/simd/matmul_columns.h"
 #include "kernels/simd/tokens.h"
 
 namespace flashmoe::FM_ISA {
@@ -91,9 +91,13 @@ template <class Format>
 static void MatmulInt(const Matrix& w, int64_t row_begin, int64_t row_end, const Activations& x,
                       float* y, int64_t y_stride) {
   int64_t begin = row_begin;
-  if (x.n >= kTileFrom) {
+  if (x.n >= kColumnsFrom) {
+    constexpr int64_t kRows = kTilesAtOnce * kLanes;
+    for (; begin + kRows <= row_end; begin += kRows) {
+      TilesTimesTokens<Format, kTilesAtOnce>(w, begin, x, y, y_stride);
+    }
     for (; begin + kLanes <= row_end; begin += kLanes) {
-      TileTimesTokens<Format>(w, begin, x, y, y_stride);
+      TilesTimesTokens<Format, 1>(w, begin, x, y, y_stride);
     }
   }
   const int64_t together = x.n > 1 ? kRowsInCache : row_end - begin;  // a single token is alone

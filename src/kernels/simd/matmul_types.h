@@ -7,8 +7,8 @@
 namespace flashmoe::FM_ISA {
 
 // Tokens that all rows are multiplied with before the next tokens: their inputs stay in the
-// first-level caches while the rows pass.
-constexpr int64_t kTokenBlock = 32;
+// second-level cache, those of floats in the first, while the rows pass.
+constexpr int64_t kTokenBlock = 128, kFloatTokenBlock = 32;
 
 // Null for types whose rows are dequantised.
 static MatmulFn IntegerMatmulOf(DType type) {
@@ -19,7 +19,7 @@ static MatmulFn IntegerMatmulOf(DType type) {
   return nullptr;
 }
 
-static MatmulFn MatmulOf(DType type) {
+static MatmulFn FloatMatmulOf(DType type) {
   switch (type) {
     case DType::kF32:
       return MatmulFloat<WeightF32>;
@@ -28,8 +28,7 @@ static MatmulFn MatmulOf(DType type) {
     case DType::kBF16:
       return MatmulFloat<WeightBF16>;
     default:
-      const MatmulFn integer = IntegerMatmulOf(type);
-      return integer != nullptr ? integer : MatmulAny;
+      return MatmulAny;
   }
 }
 
@@ -39,9 +38,11 @@ static ActivationFormat FormatOf(DType type) {
 
 void Matmul(const Matrix& w, int64_t row_begin, int64_t row_end, const Activations& x, float* y,
             int64_t y_stride) {
-  const MatmulFn matmul = MatmulOf(w.type);
-  for (int64_t t = 0; t < x.n; t += kTokenBlock) {
-    const int64_t n = x.n - t < kTokenBlock ? x.n - t : kTokenBlock;
+  const MatmulFn integer = IntegerMatmulOf(w.type);
+  const MatmulFn matmul = integer != nullptr ? integer : FloatMatmulOf(w.type);
+  const int64_t block = integer != nullptr ? kTokenBlock : kFloatTokenBlock;
+  for (int64_t t = 0; t < x.n; t += block) {
+    const int64_t n = x.n - t < block ? x.n - t : block;
     matmul(w, row_begin, row_end, SliceTokens(x, t, n), y + t * y_stride, y_stride);
   }
 }

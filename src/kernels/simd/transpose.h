@@ -9,16 +9,24 @@ static inline void StoreWords(void* to, __m256i v) {
   _mm256_storeu_si256(static_cast<__m256i*>(to), v);
 }
 
-// Transposes `quads` groups of four 32-bit values from kLanes rows that lie `stride` bytes apart.
-static inline void TransposeRows(const void* rows, int64_t stride, int quads, void* columns) {
+// Transposes `quads` groups of four 32-bit values from kLanes rows that lie `stride` bytes apart;
+// `column(i)` is where column i belongs.
+template <class Column>
+static inline void TransposeRowsTo(const void* rows, int64_t stride, int quads,
+                                   const Column& column) {
   for (int i = 0; i < quads; ++i) {
     const char* from = static_cast<const char*>(rows) + 16 * i;
     Vec v[4];
     for (int j = 0; j < 4; ++j) v[j] = LoadQuads(from + j * stride, 4 * stride);
     TransposeQuads(v);
-    char* to = static_cast<char*>(columns) + 16 * i * kLanes;
-    for (int j = 0; j < 4; ++j) Store(reinterpret_cast<float*>(to) + j * kLanes, v[j]);
+    for (int j = 0; j < 4; ++j) Store(reinterpret_cast<float*>(column(4 * i + j)), v[j]);
   }
+}
+
+// The same, one column after the other.
+static inline void TransposeRows(const void* rows, int64_t stride, int quads, void* columns) {
+  TransposeRowsTo(rows, stride, quads,
+                  [&](int i) { return static_cast<float*>(columns) + i * kLanes; });
 }
 
 }  // namespace flashmoe::FM_ISA
