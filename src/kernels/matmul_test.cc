@@ -106,7 +106,7 @@ TEST_P(FastMatmul, MatchesTheDefinition) {
 // The promise on which reproducible output rests.
 TEST_P(FastMatmul, DoesNotDependOnRowsTokensOrAddresses) {
   const Case c = GetParam();
-  constexpr int64_t kRows = 37, kTokens = 35;
+  constexpr int64_t kRows = 53, kTokens = 35;  // with two, one and no whole tiles of any table
   for (const KernelTable* table : AvailableKernels()) {
     for (const int64_t cols : ColumnsFor(c)) {
       Random random(2), same(2);
@@ -135,6 +135,27 @@ TEST_P(FastMatmul, DoesNotDependOnRowsTokensOrAddresses) {
         EXPECT_EQ(out[1], -1.0f);
         EXPECT_EQ(out[kRows - 1], -1.0f);
       }
+    }
+  }
+}
+
+// Rows that are taken in parts, and more tokens than are taken at a time.
+TEST_P(FastMatmul, DoesNotDependOnHowLongRowsAreCut) {
+  const Case c = GetParam();
+  constexpr int64_t kRows = 48, kTokens = 133;
+  const int64_t unit = c.group != 0 ? c.group : GetInfo(c.type).block_elements;
+  const int64_t cols = (16 * 256 / unit + 3) * unit;
+  for (const KernelTable* table : AvailableKernels()) {
+    if (table == &ScalarKernels()) continue;
+    Random random(3);
+    const RandomMatrix w(random, c.type, kRows, cols, 3, c.group, c.scale_type);
+    const RandomActivations x(random, *table, kTokens, cols);
+    std::vector<float> whole(kRows * kTokens), one(kRows);
+    table->matmul(w.view(), 0, kRows, x.view(), whole.data(), kRows);
+    for (int64_t t = 0; t < kTokens; ++t) {
+      table->matmul(w.view(), 0, kRows, x.One(t), one.data(), kRows);
+      ASSERT_EQ(std::memcmp(whole.data() + t * kRows, one.data(), sizeof(float) * kRows), 0)
+          << table->name << " token " << t;
     }
   }
 }
