@@ -95,7 +95,7 @@ void DeltaChunks(benchmark::State& state, const KernelTable* table, bool steps) 
   std::vector<float> s = testing::RandomFloats(random, kDim * kDim, 0.1f);
   std::vector<float> q = testing::RandomFloats(random, kDeltaChunk * kDim, 0.05f), k = q, v = q;
   std::vector<float> g(kDeltaChunk, -0.1f), beta(kDeltaChunk, 0.5f), out(kDeltaChunk * kDim);
-  std::vector<float> scratch(static_cast<size_t>(DeltaChunkScratch(kDim, kDim)));
+  std::vector<float> scratch(static_cast<size_t>(DeltaChunkScratch(kDim)));
   for (auto _ : state) {
     if (steps) {
       for (int64_t t = 0; t < kDeltaChunk; ++t) {
@@ -103,8 +103,16 @@ void DeltaChunks(benchmark::State& state, const KernelTable* table, bool steps) 
                            0.9f, 0.5f, kDim, kDim, out.data() + t * kDim});
       }
     } else {
-      table->delta_chunk({s.data(), q.data(), k.data(), v.data(), kDim, kDim, g.data(), beta.data(),
-                          1, kDeltaChunk, kDim, kDim, out.data(), kDim, scratch.data()});
+      table->delta_chunk({.state = s.data(),
+                          .q = q.data(),
+                          .k = k.data(),
+                          .v = v.data(),
+                          .g = g.data(),
+                          .beta = beta.data(),
+                          .tokens = kDeltaChunk,
+                          .key_dim = kDim,
+                          .value_dim = kDim,
+                          .scratch = scratch.data()});
     }
     benchmark::ClobberMemory();
   }

@@ -58,6 +58,9 @@ struct Run {
   StoreStats decode;
 };
 
+// Memory beyond the budget that a run may take, so that what the process holds does not matter.
+constexpr uint64_t kSlack = 64 << 20;
+
 class Bench {
  public:
   explicit Bench(const Flags& flags) : flags_(flags), gbps_(flags.gbps) {}
@@ -65,7 +68,8 @@ class Bench {
   Status Measure();
 
  private:
-  Result<std::unique_ptr<Engine>> Open(Prefetch prefetch, uint64_t budget) const;
+  Result<std::unique_ptr<Engine>> Open(Prefetch prefetch, uint64_t budget,
+                                       uint64_t slots_max = 0) const;
   Result<std::unique_ptr<Engine>> OpenFair(Prefetch prefetch) const;
   Status FindBudget();
   Result<Run> Measure(Prefetch prefetch) const;
@@ -75,10 +79,12 @@ class Bench {
   const Flags& flags_;
   double gbps_;
   uint64_t budget_ = 0, slots_ = 0;
+  uint64_t slot_ = 0, routers_ = 0;  // bytes of a slot, of copies of routers
   std::vector<int32_t> tokens_;
 };
 
-Result<std::unique_ptr<Engine>> Bench::Open(Prefetch prefetch, uint64_t budget) const {
+Result<std::unique_ptr<Engine>> Bench::Open(Prefetch prefetch, uint64_t budget,
+                                            uint64_t slots_max) const {
   FM_ASSIGN_OR_RETURN(std::unique_ptr<ModelFile> file, ModelFile::Open(flags_.model));
   FM_ASSIGN_OR_RETURN(TextModel text, LoadTextModel(*file));
   EngineOptions options;
@@ -95,35 +101,40 @@ Result<std::unique_ptr<Engine>> Bench::Open(Prefetch prefetch, uint64_t budget) 
     };
   }
   options.memory_bytes = budget;
+  options.slots_max = slots_max;
   return Engine::Load(std::move(file), std::move(text), options);
 }
 
-// With as many slots as the budget gives a fresh process: what this one holds differs from run to
-// run, and a few slots more or less are seen in the times.
+// With as many slots as the budget gives a fresh process, less what copies of routers take: what
+// this process holds differs from run to run, and a few slots more or less are seen in the times.
 Result<std::unique_ptr<Engine>> Bench::OpenFair(Prefetch prefetch) const {
-  uint64_t budget = budget_;
-  while (true) {
-    FM_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, Open(prefetch, budget));
-    const MemoryPlan& plan = engine->plan().memory;
-    const uint64_t slot = plan.experts / plan.slots;
-    const uint64_t wanted = slots_ - (plan.routers + slot - 1) / slot;
-    if (plan.slots == wanted) return engine;
-    budget += (wanted - plan.slots) * slot;  // modulo 2^64
+  uint64_t slots = slots_;
+  if (prefetch != Prefetch::kOff) slots -= (routers_ + slot_ - 1) / slot_;
+  FM_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, Open(prefetch, budget_ + kSlack, slots));
+  if (engine->plan().memory.slots != slots) {
+    return InvalidInput(fmt::format("the plan has {} slots", engine->plan().memory.slots),
+                        fmt::format("{}: {} are wanted", flags_.model, slots));
   }
+  return engine;
 }
 
 Status Bench::FindBudget() {
   if (!flags_.memory.empty()) {
     FM_ASSIGN_OR_RETURN(budget_, ParseBytes(flags_.memory));
   }
-  FM_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, Open(Prefetch::kOff, budget_));
-  FM_ASSIGN_OR_RETURN(tokens_, ReadTokens(flags_, engine->text()));
-  const MemoryPlan& plan = engine->plan().memory;
-  slots_ = plan.slots;
-  if (flags_.memory.empty()) {
-    slots_ = static_cast<uint64_t>(static_cast<double>(plan.slots_all) * flags_.share / 100);
-    budget_ = plan.total() - (plan.slots - slots_) * (plan.experts / plan.slots);
+  {
+    FM_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, Open(Prefetch::kOff, budget_));
+    FM_ASSIGN_OR_RETURN(tokens_, ReadTokens(flags_, engine->text()));
+    const MemoryPlan& plan = engine->plan().memory;
+    slots_ = plan.slots;
+    slot_ = plan.experts / plan.slots;
+    if (flags_.memory.empty()) {
+      slots_ = static_cast<uint64_t>(static_cast<double>(plan.slots_all) * flags_.share / 100);
+      budget_ = plan.total() - (plan.slots - slots_) * slot_;
+    }
   }
+  FM_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> guessing, Open(Prefetch::kAuto, budget_));
+  routers_ = guessing->plan().memory.routers;
   return {};
 }
 
@@ -205,7 +216,9 @@ Status Bench::Measure() {
     FM_ASSIGN_OR_RETURN(const Run run, Measure(Prefetch::kOff));
     gbps_ = static_cast<double>(run.decode.bytes_read) / (run.decode_s - run.decode.wait_s) * 1e-9;
   }
-  const Prefetch mode = flags_.mode == "on" ? Prefetch::kOn : Prefetch::kAuto;
+  const Prefetch mode = flags_.mode == "on"     ? Prefetch::kOn
+                        : flags_.mode == "auto" ? Prefetch::kAuto
+                                                : Prefetch::kOff;
   std::vector<Run> off, on;
   fmt::print("{}\n", kColumns);
   for (int pair = 0; pair < flags_.pairs; ++pair) {
@@ -228,7 +241,8 @@ int Main(int argc, char** argv) {
   app.add_option("--first", flags.first, "Ids to skip");
   app.add_option("--name", flags.name, "Of these rows");
   app.add_option("--csv", flags.csv, "File to append to");
-  app.add_option("--mode", flags.mode)->check(CLI::IsMember({"auto", "on"}));
+  app.add_option("--mode", flags.mode, "Of the second of each pair; off: what chance alone gives")
+      ->check(CLI::IsMember({"auto", "on", "off"}));
   app.add_option("--learn", flags.learn, "Routers that learn")
       ->check(CLI::IsMember({"plan", "yes", "no"}));
   app.add_option("--share", flags.share, "Slots, in per cent of all experts");

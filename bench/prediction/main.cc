@@ -101,7 +101,7 @@ constexpr std::array kShapes = {Shape{"ember-wide", 12, 128, 256, 4},
                                 Shape{"qwen3.5-397b-a17b", 60, 512, 4096, 10}};
 
 // What one guess for one token costs, and learning from it, the routers of all layers in turn.
-void PrintCost(const Shape& shape, int threads) {
+Status PrintCost(const Shape& shape, int threads) {
   ModelConfig config;
   config.layers = shape.layers;
   config.experts = shape.experts;
@@ -118,7 +118,7 @@ void PrintCost(const Shape& shape, int threads) {
                   .data = reinterpret_cast<const std::byte*>(router.data()),
                   .row_bytes = static_cast<int64_t>(hidden * sizeof(float))};
   const std::vector<LayerWeights> layers(static_cast<size_t>(shape.layers), layer);
-  AdaptiveRouters routers(config, layers, kernels);
+  FM_ASSIGN_OR_RETURN(AdaptiveRouters routers, AdaptiveRouters::Create(config, layers, kernels));
   ThreadPool pool(threads);
   std::vector<float> logits(static_cast<size_t>(shape.experts));
   std::iota(logits.begin(), logits.end(), 0.0f);
@@ -140,6 +140,7 @@ void PrintCost(const Shape& shape, int threads) {
   const double scale = 1e6 / kRounds / shape.layers;
   fmt::print(stderr, "{}: {:.1f} us a guess, {:.1f} us to learn, {} in memory\n", shape.name,
              predict_s * scale, learn_s * scale, FormatBytes(AdaptiveRouters::Bytes(config)));
+  return {};
 }
 
 Status Measure(const Flags& flags) {
@@ -155,7 +156,14 @@ Status Measure(const Flags& flags) {
   Model& model = engine->model();
   const ModelConfig& config = model.config();
   const auto slots = static_cast<uint32_t>(config.layers * config.experts * flags.budget / 100);
-  PredictionMeter meter(model, slots);
+  std::vector<AdaptiveRouters> learning;
+  for (int i = 0; i < PredictionMeter::kCopies; ++i) {
+    FM_ASSIGN_OR_RETURN(
+        AdaptiveRouters routers,
+        AdaptiveRouters::Create(config, model.weights().layers(), *model.options().kernels));
+    learning.push_back(std::move(routers));
+  }
+  PredictionMeter meter(model, slots, std::move(learning));
   const auto length = static_cast<size_t>(flags.sequence_tokens);
   const size_t sequences = std::min(tokens.size() / length, static_cast<size_t>(flags.sequences));
   for (size_t s = 0; s < sequences; ++s) {
@@ -164,7 +172,7 @@ Status Measure(const Flags& flags) {
     FM_RETURN_IF_ERROR(session.Observe(sequence, meter));
   }
   PrintTable(meter.score(), config.layers);
-  for (const Shape& shape : kShapes) PrintCost(shape, flags.threads);
+  for (const Shape& shape : kShapes) FM_RETURN_IF_ERROR(PrintCost(shape, flags.threads));
   return {};
 }
 

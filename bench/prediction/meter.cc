@@ -19,7 +19,8 @@ float LogSumExp(std::span<const float> x) {
 
 }  // namespace
 
-PredictionMeter::PredictionMeter(Model& model, uint32_t slots)
+PredictionMeter::PredictionMeter(Model& model, uint32_t slots,
+                                 std::vector<AdaptiveRouters> learning)
     : model_(model),
       kernels_(*model.options().kernels),
       hidden_(model.config().hidden),
@@ -31,7 +32,7 @@ PredictionMeter::PredictionMeter(Model& model, uint32_t slots)
       score_(layers_, static_cast<int>(experts_), static_cast<int>(k_), slots, kPredictors),
       history_(static_cast<size_t>(layers_), LayerHistory(static_cast<int>(experts_))),
       bias_(static_cast<size_t>(layers_), std::vector<float>(static_cast<size_t>(experts_))),
-      learning_(4, AdaptiveRouters(model.config(), model.weights().layers(), kernels_)),
+      learning_(std::move(learning)),
       chosen_(static_cast<size_t>(layers_)) {}
 
 void PredictionMeter::BeginSequence(std::span<const int32_t> tokens) {

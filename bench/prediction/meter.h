@@ -44,7 +44,9 @@ inline constexpr std::array<std::string_view, kPredictors> kPredictorNames = {
 
 class PredictionMeter final : public ForwardObserver {
  public:
-  PredictionMeter(Model& model, uint32_t slots);
+  // learning: kCopies of the routers.
+  PredictionMeter(Model& model, uint32_t slots, std::vector<AdaptiveRouters> learning);
+  static constexpr int kCopies = 4;
 
   // Announces the tokens of the coming passes, from position 0.
   void BeginSequence(std::span<const int32_t> tokens);

@@ -4,6 +4,7 @@
 // back.
 #pragma once
 
+#include <algorithm>
 #include <array>
 
 namespace flashmoe {
@@ -12,23 +13,26 @@ inline constexpr int kGuessKinds = 32;
 
 class GuessJudge {
  public:
-  GuessJudge() { right_.fill(kFirstRate); }
-
   // A guess of this kind, of an expert that was not in memory, was right or not.
   void Note(int kind, bool right) {
-    float& rate = right_[static_cast<size_t>(kind)];
-    rate += ((right ? 1.0f : 0.0f) - rate) * kStep;
+    Rate& rate = rates_[static_cast<size_t>(kind)];
+    rate.right += ((right ? 1.0f : 0.0f) - rate.right) / rate.weight;
+    rate.weight = std::min(rate.weight + 1.0f, kRemembered);
   }
 
-  bool Pays(int kind) const { return right_[static_cast<size_t>(kind)] >= kLeastRate; }
+  bool Pays(int kind) const { return rates_[static_cast<size_t>(kind)].right >= kLeastRate; }
 
  private:
   // A right guess saves at most the time that a wrong one costs: its read.
   static constexpr float kLeastRate = 0.5f;
-  static constexpr float kFirstRate = 0.6f;     // believed at first, not for long
-  static constexpr float kStep = 1.0f / 64.0f;  // remembers about as many guesses
+  static constexpr float kRemembered = 64.0f;  // guesses
 
-  std::array<float, kGuessKinds> right_;
+  // As if one guess had been right and one wrong: the first wrong ones of a kind are enough.
+  struct Rate {
+    float right = 0.5f;
+    float weight = 3.0f;
+  };
+  std::array<Rate, kGuessKinds> rates_;
 };
 
 }  // namespace flashmoe
