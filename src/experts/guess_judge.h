@@ -20,17 +20,22 @@ class GuessJudge {
     rate.weight = std::min(rate.weight + 1.0f, kRemembered);
   }
 
-  bool Pays(int kind) const { return rates_[static_cast<size_t>(kind)].right >= kLeastRate; }
+  // sure: what is believed of a kind that nothing is known of.
+  bool Pays(int kind, bool sure = false) const {
+    const Rate& rate = rates_[static_cast<size_t>(kind)];
+    return rate.weight == kFirstWeight ? sure : rate.right >= kLeastRate;
+  }
 
  private:
   // A right guess saves at most the time that a wrong one costs: its read.
   static constexpr float kLeastRate = 0.5f;
   static constexpr float kRemembered = 64.0f;  // guesses
 
-  // As if one guess had been right and one wrong: the first wrong ones of a kind are enough.
+  // Two right ones in a row are believed, not one: most kinds are mostly wrong.
+  static constexpr float kFirstWeight = 4.0f;
   struct Rate {
-    float right = 0.5f;
-    float weight = 3.0f;
+    float right = 0.25f;
+    float weight = kFirstWeight;
   };
   std::array<Rate, kGuessKinds> rates_;
 };

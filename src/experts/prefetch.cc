@@ -20,15 +20,18 @@ void ExpertStore::Impl::Expect(int wanted_layer, std::span<const ExpertGuess> gu
     FM_CHECK(guess.kind >= 0 && guess.kind < kGuessKinds);
     const ExpertKey key = cache.KeyOf(wanted_layer, guess.expert);
     const uint32_t slot = cache.Find(key);
-    expected.push_back({key, guess.kind, slot == ExpertCache::kNoSlot});
-    KeepGuessed(slot, guess.kind);
+    expected.push_back({key, guess.kind, guess.sure, slot == ExpertCache::kNoSlot});
+    KeepGuessed(slot, guess);
   }
   SubmitGuesses();
 }
 
 // Lest one guess should push out another.
-void ExpertStore::Impl::KeepGuessed(uint32_t slot, int kind) {
-  if (slot == ExpertCache::kNoSlot || !cache.resident(slot) || !judge.Pays(kind)) return;
+void ExpertStore::Impl::KeepGuessed(uint32_t slot, const ExpertGuess& guess) {
+  if (slot == ExpertCache::kNoSlot || !cache.resident(slot) ||
+      !judge.Pays(guess.kind, guess.sure)) {
+    return;
+  }
   if (guessed.size() >= guesses_held_max) return;
   cache.Pin(slot);
   guessed.push_back(slot);
@@ -49,7 +52,8 @@ void ExpertStore::Impl::SubmitGuesses() {
   bool submitted = false;
   for (; next_expected < expected.size(); ++next_expected) {
     const Expected& guess = expected[next_expected];
-    if (!judge.Pays(guess.kind) || cache.Find(guess.key) != ExpertCache::kNoSlot) continue;
+    if (!judge.Pays(guess.kind, guess.sure) || cache.Find(guess.key) != ExpertCache::kNoSlot)
+      continue;
     if (static_cast<size_t>(arriving) >= guesses_at_once) break;
     if (guessed.size() >= guesses_held_max) break;
     const std::optional<uint32_t> slot = cache.Take(guess.key);

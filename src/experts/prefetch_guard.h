@@ -29,23 +29,31 @@ class WaitShare {
   double seconds_ = 0, waited_s_ = 0;  // means
 };
 
+// What one token took.
+struct TokenCost {
+  double seconds = 0;
+  double waited_s = 0;  // of these, for the disk
+  double missing = 0;   // experts that were not in memory by themselves
+};
+
 // Pairs of tokens, one of each way. Tokens differ, above all by how many experts they miss; of the
 // difference within a pair, what goes with the misses is taken out by regression, so that fewer
-// pairs tell the ways apart.
+// pairs tell the ways apart. A token that something else held up counts no more than half of the
+// other one longer than that.
 class GuessTrial {
  public:
-  struct Pair {
-    double saved_s = 0, missing = 0;  // without guesses less with
-  };
-  void Add(const Pair& pair, double without_s) {
+  void Add(const TokenCost& without, const TokenCost& with) {
     ++pairs_;
-    without_s_ += without_s;
-    const double saved = pair.saved_s - saved_s_, missing = pair.missing - missing_;
-    saved_s_ += saved / pairs_;
-    missing_ += missing / pairs_;
-    saved_squares_ += saved * (pair.saved_s - saved_s_);
-    missing_squares_ += missing * (pair.missing - missing_);
-    products_ += saved * (pair.missing - missing_);
+    without_s_ += without.seconds;
+    const double most_s = kMostSaved * std::min(without.seconds, with.seconds);
+    const double saved_s = std::clamp(without.seconds - with.seconds, -most_s, most_s);
+    const double missing = without.missing - with.missing;
+    const double saved_step = saved_s - saved_s_, missing_step = missing - missing_;
+    saved_s_ += saved_step / pairs_;
+    missing_ += missing_step / pairs_;
+    saved_squares_ += saved_step * (saved_s - saved_s_);
+    missing_squares_ += missing_step * (missing - missing_);
+    products_ += saved_step * (missing - missing_);
   }
 
   bool decided() const {
@@ -63,13 +71,14 @@ class GuessTrial {
     return std::sqrt(squares / (pairs_ - 2.0) / pairs_);
   }
 
+  static constexpr double kMostSaved = 0.5;
   static constexpr double kLeastGain = 0.01;  // of a token's time
   static constexpr double kErrors = 2.5;      // standard errors that make certain
   static constexpr int kLeastPairs = 6, kMostPairs = 32;
 
   int pairs_ = 0;
   double without_s_ = 0;              // sum
-  double saved_s_ = 0, missing_ = 0;  // means; the next: sums about them
+  double saved_s_ = 0, missing_ = 0;  // means, without guesses less with; the next: sums about them
   double saved_squares_ = 0, missing_squares_ = 0, products_ = 0;
 };
 
@@ -80,19 +89,13 @@ class GuessTrial {
 //   guard.Note(what it took);
 class PrefetchGuard {
  public:
-  struct Token {
-    double seconds = 0;
-    double waited_s = 0;  // of these, for the disk
-    double missing = 0;   // experts that were not in memory by themselves
-  };
-
   // Whether the coming token is one with guesses.
   bool Guesses() const {
     if (!trying_) return on_;
     return first_with_ == !second_;
   }
 
-  void Note(const Token& token) {
+  void Note(const TokenCost& token) {
     if (!Guesses()) share_.Note(token.seconds, token.waited_s);
     if (trying_) return NoteTrial(token);
     if (--left_ > 0 || !(on_ || share_.worth_saving())) return;
@@ -101,13 +104,12 @@ class PrefetchGuard {
   }
 
  private:
-  void NoteTrial(const Token& token) {
+  void NoteTrial(const TokenCost& token) {
     (Guesses() ? with_ : without_) = token;
     second_ = !second_;
     if (second_) return;
     first_with_ = !first_with_;  // what drifts cancels out
-    trial_.Add({without_.seconds - with_.seconds, without_.missing - with_.missing},
-               without_.seconds);
+    trial_.Add(without_, with_);
     if (!trial_.decided()) return;
     // The longer one way has proved the better, the later it is put to the test again.
     const bool pays = trial_.pays();
@@ -127,7 +129,7 @@ class PrefetchGuard {
   bool trying_ = false;
   bool first_with_ = true;  // of the pair: the first token has guesses
   bool second_ = false;     // the pair's first token has been
-  Token with_, without_;
+  TokenCost with_, without_;
   GuessTrial trial_;
 };
 

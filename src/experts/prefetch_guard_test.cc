@@ -15,7 +15,7 @@ struct Decoding {
   double miss_s = 1e-3;
   double noise_s = 2e-3;
 
-  PrefetchGuard::Token Next(std::mt19937& random, bool guessed) const {
+  TokenCost Next(std::mt19937& random, bool guessed) const {
     const double missing = std::poisson_distribution<int>(10)(random);
     const double noise = std::normal_distribution<double>(0, noise_s)(random);
     const double waited = missing * miss_s;
@@ -35,7 +35,7 @@ Outcome Decode(PrefetchGuard& guard, const Decoding& decoding, int tokens, uint3
   int guessed = 0;
   for (int i = 0; i < tokens; ++i) {
     const bool guess = guard.Guesses();
-    const PrefetchGuard::Token token = decoding.Next(random, guess);
+    const TokenCost token = decoding.Next(random, guess);
     guard.Note(token);
     with += token.seconds;
     without += guess ? token.seconds / decoding.factor : token.seconds;
@@ -109,7 +109,9 @@ TEST(GuessTrialTest, MissesExplainDifferences) {
   for (; !trial.decided(); ++pairs) {
     const double missing = std::normal_distribution<double>(0, 5)(random);
     const double rest = std::normal_distribution<double>(0, 1e-4)(random);
-    trial.Add({.saved_s = 1e-3 + missing * 1e-3 + rest, .missing = missing}, 0.02);
+    const double saved_s = 1e-3 + missing * 1e-3 + rest;
+    trial.Add({.seconds = 0.04, .missing = 20 + missing},
+              {.seconds = 0.04 - saved_s, .missing = 20});
   }
   EXPECT_TRUE(trial.pays());
   EXPECT_LT(pairs, 10) << "5 ms of noise hide 1 ms, unless the misses are known";
@@ -118,7 +120,9 @@ TEST(GuessTrialTest, MissesExplainDifferences) {
 TEST(GuessTrialTest, EndsThoughNothingIsCertain) {
   GuessTrial trial;
   int pairs = 0;
-  for (; !trial.decided(); ++pairs) trial.Add({pairs % 2 == 0 ? 0.01 : -0.01, 0}, 0.02);
+  for (; !trial.decided(); ++pairs) {
+    trial.Add({.seconds = 0.02}, {.seconds = pairs % 2 == 0 ? 0.015 : 0.025});
+  }
   EXPECT_EQ(pairs, 32);
   EXPECT_FALSE(trial.pays()) << "as fast is not enough";
 }
@@ -132,6 +136,18 @@ TEST(WaitShareTest, KnowsAfterAFewAndForgets) {
   EXPECT_FALSE(share.worth_saving());
   share.Note(1, 0.9);
   EXPECT_TRUE(share.worth_saving());
+}
+
+TEST(GuessTrialTest, OneTokenHeldUpDecidesNothing) {
+  GuessTrial trial;
+  std::mt19937 random(1);
+  std::normal_distribution<double> noise(0, 1e-4);
+  for (int pair = 0; !trial.decided(); ++pair) {
+    // Guesses make tokens 5 % slower, but the system took a second from one without.
+    const double without_s = pair == 0 ? 1.0 : 0.02 + noise(random);
+    trial.Add({.seconds = without_s}, {.seconds = 0.021 + noise(random)});
+  }
+  EXPECT_FALSE(trial.pays());
 }
 
 }  // namespace

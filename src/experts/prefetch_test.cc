@@ -16,12 +16,17 @@ namespace {
 constexpr int kPerToken = 3;
 constexpr int kLayersWithExperts[] = {0, 2, 3, 4};
 
-TEST(GuessJudgeTest, BelievesAtFirstThenWhatItSees) {
+TEST(GuessJudgeTest, BelievesWhatItSees) {
   GuessJudge judge;
-  EXPECT_TRUE(judge.Pays(0));
-  for (int i = 0; i < 100; ++i) judge.Note(0, false);
   EXPECT_FALSE(judge.Pays(0));
-  EXPECT_TRUE(judge.Pays(1));
+  EXPECT_TRUE(judge.Pays(0, /*sure=*/true));
+  judge.Note(0, true);
+  EXPECT_FALSE(judge.Pays(0));
+  judge.Note(0, true);
+  EXPECT_TRUE(judge.Pays(0)) << "two are enough";
+  for (int i = 0; i < 100; ++i) judge.Note(0, false);
+  EXPECT_FALSE(judge.Pays(0, /*sure=*/true));
+  EXPECT_TRUE(judge.Pays(1, /*sure=*/true));
   for (int i = 0; i < 100; ++i) judge.Note(0, i % 10 != 0);
   EXPECT_TRUE(judge.Pays(0)) << "what is switched off can come back";
 }
@@ -39,7 +44,7 @@ class PrefetchTest : public ::testing::Test {
 
   void Expect(int layer, const std::vector<int>& experts, int at_once = 4) {
     std::vector<ExpertGuess> guesses;
-    for (size_t i = 0; i < experts.size(); ++i) guesses.push_back({experts[i], 0});
+    for (size_t i = 0; i < experts.size(); ++i) guesses.push_back({experts[i], 0, /*sure=*/true});
     store_->Expect(layer, guesses, at_once);
   }
 

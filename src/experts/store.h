@@ -100,7 +100,8 @@ struct StoreOptions {
 // the same rank, or those that as many tokens seem to want.
 struct ExpertGuess {
   int expert = 0;
-  int kind = 0;  // 0 .. kGuessKinds - 1
+  int kind = 0;       // 0 .. kGuessKinds - 1
+  bool sure = false;  // read until its kind proves wrong; others only once theirs has proved right
 };
 
 struct StoreStats {

@@ -32,11 +32,11 @@ struct ExpertStore::Impl {
   bool WantsGuesses(int wanted_layer) const;
   void Expect(int wanted_layer, std::span<const ExpertGuess> guesses, int at_once);
   void Poll();
-  void KeepGuessed(uint32_t slot, int kind);  // if it is in memory
-  void Judge();                               // what was expected, by the request that is beginning
-  void SubmitGuesses();                       // as the disk is idle
-  void ReleaseGuesses();                      // unpins those that are there, forgets the others
-  void UseGuess(uint32_t slot, int index);    // of the request, if a guess filled the slot
+  void KeepGuessed(uint32_t slot, const ExpertGuess& guess);  // if it is in memory
+  void Judge();                             // what was expected, by the request that is beginning
+  void SubmitGuesses();                     // as the disk is idle
+  void ReleaseGuesses();                    // unpins those that are there, forgets the others
+  void UseGuess(uint32_t slot, int index);  // of the request, if a guess filled the slot
   void GuessArrived(uint32_t slot);
 
   // Reading ahead (read_ahead.cc).
@@ -108,6 +108,7 @@ struct ExpertStore::Impl {
   struct Expected {
     ExpertKey key = 0;
     int kind = 0;
+    bool sure = false;
     bool absent = false;  // when it was guessed
   };
   const int experts_per_token;

@@ -127,7 +127,7 @@ void Lookahead::ExpectAll(int layer) {
   if (!store_.WantsGuesses(layer)) return;
   guesses_.clear();
   for (int expert = 0; expert < store_.catalog().experts(); ++expert) {
-    guesses_.push_back({expert, kManyKind});
+    guesses_.push_back({expert, kManyKind, /*sure=*/true});
   }
   store_.Expect(layer, guesses_, kAtOnceForMany);
 }
