@@ -52,8 +52,9 @@ void ExpertStore::Impl::SubmitGuesses() {
   bool submitted = false;
   for (; next_expected < expected.size(); ++next_expected) {
     const Expected& guess = expected[next_expected];
-    if (!judge.Pays(guess.kind, guess.sure) || cache.Find(guess.key) != ExpertCache::kNoSlot)
+    if (!judge.Pays(guess.kind, guess.sure) || cache.Find(guess.key) != ExpertCache::kNoSlot) {
       continue;
+    }
     if (static_cast<size_t>(arriving) >= guesses_at_once) break;
     if (guessed.size() >= guesses_held_max) break;
     const std::optional<uint32_t> slot = cache.Take(guess.key);

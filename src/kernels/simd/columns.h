@@ -73,38 +73,30 @@ static inline void UnpackRow(const Row& row, int r, UnpackedRows* out) {
   if constexpr (Format::kMinsOf16) StoreWords(out->mins[r], _mm256_cvtepi8_epi16(span.mins));
 }
 
-// Four columns from 16 bytes of each row.
-static inline void LoadColumns(const uint8_t* rows, int64_t stride, Ints columns[4]) {
-  Vec v[4];
-  for (int j = 0; j < 4; ++j) v[j] = LoadQuads(rows + j * stride, 4 * stride);
-  TransposeQuads(v);
-  for (int j = 0; j < 4; ++j) columns[j] = AsInts(v[j]);
-}
-
 // The bytes q of a span of rows that lie `stride` bytes apart; at(b) is the place of block b.
 template <class Format, class BlockAt>
 static inline void UnpackColumns(const uint8_t* rows, int64_t stride, const BlockAt& at) {
-  Ints v[4];
+  Vec v[4];
   if constexpr (Format::kNibbles == Nibbles::kHalves) {
     for (int b = 0; b < kSpanBlocks; ++b) {
       LoadColumns(rows + Format::kNibblesAt + b * Format::kBlockBytes, stride, v);
       for (int j = 0; j < 4; ++j) {
-        StoreInts(at(b).q[j], Format::OfNibbles(LowNibbles(v[j])));
-        StoreInts(at(b).q[4 + j], Format::OfNibbles(HighNibbles(v[j])));
+        StoreInts(at(b).q[j], Format::OfNibbles(LowNibbles(AsInts(v[j]))));
+        StoreInts(at(b).q[4 + j], Format::OfNibbles(HighNibbles(AsInts(v[j]))));
       }
     }
   } else if constexpr (Format::kNibbles == Nibbles::kBlocks) {
     for (int i = 0; i < kSpanBlocks; ++i) {
       LoadColumns(rows + Format::kNibblesAt + 16 * i, stride, v);
       for (int j = 0; j < 4; ++j) {
-        StoreInts(at(i / 2 * 2).q[i % 2 * 4 + j], LowNibbles(v[j]));
-        StoreInts(at(i / 2 * 2 + 1).q[i % 2 * 4 + j], HighNibbles(v[j]));
+        StoreInts(at(i / 2 * 2).q[i % 2 * 4 + j], LowNibbles(AsInts(v[j])));
+        StoreInts(at(i / 2 * 2 + 1).q[i % 2 * 4 + j], HighNibbles(AsInts(v[j])));
       }
     }
   } else {
     for (int i = 0; i < 2 * kSpanBlocks; ++i) {
       LoadColumns(rows + Format::kBytesAt + i / 2 * Format::kBlockBytes + i % 2 * 16, stride, v);
-      for (int j = 0; j < 4; ++j) StoreInts(at(i / 2).q[i % 2 * 4 + j], AsSigned(v[j]));
+      for (int j = 0; j < 4; ++j) StoreInts(at(i / 2).q[i % 2 * 4 + j], AsSigned(AsInts(v[j])));
     }
   }
 }
