@@ -205,6 +205,14 @@ void UringReader::Collect(std::vector<ReadCompletion>& out) {
   }
 }
 
+// Completions are taken when this thread looks for them. Otherwise each of them interrupts the
+// processor that computes for it. Kernels before 5.19 do not know the flags. Returns an errno.
+int InitRing(unsigned depth, io_uring& ring) {
+  constexpr unsigned kWhenAsked = IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG;
+  if (io_uring_queue_init(depth, &ring, kWhenAsked) == 0) return 0;
+  return -io_uring_queue_init(depth, &ring, 0);
+}
+
 // Whether the system lets this process use a ring, not only make one: a request that does nothing.
 bool Works(io_uring& ring) {
   io_uring_sqe* sqe = io_uring_get_sqe(&ring);
@@ -229,7 +237,7 @@ bool CanRead(io_uring& ring) {
 Result<std::unique_ptr<AsyncReader>> MakeUringReader(const ReaderOptions& options) {
   io_uring ring = {};
   const auto depth = static_cast<unsigned>(std::clamp(options.queue_depth, 1, kDepthMax));
-  if (const int error = -io_uring_queue_init(depth, &ring, 0); error != 0) {
+  if (const int error = InitRing(depth, ring); error != 0) {
     return Fail(ErrorCode::kUnsupported,
                 fmt::format("io_uring is not available: {}", ErrnoText(error)), {},
                 "use --io pread, or allow io_uring (sysctl kernel.io_uring_disabled=0, and the "
