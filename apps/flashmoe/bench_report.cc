@@ -78,6 +78,8 @@ Json SeriesToJson(const BenchReport& report, const RunSeries& series) {
       {"predicted_tokens_per_s", Optional(series.predicted_tokens_per_s)},
       {"roofs_tokens_per_s", RoofsToJson(series.roofs)},
       {"roof_share", series.roof_share()},
+      {"speed_kept_while_reading", Optional(series.speed_kept)},
+      {"roof_while_reading_tokens_per_s", Optional(series.roof_while_reading())},
       {"hit_rate", total.hit_rate()},
       {"bytes_read_per_token", PerToken(total, static_cast<double>(total.store.bytes_read))},
       {"read_gbps", total.read_bytes_per_s() * 1e-9}};
@@ -127,6 +129,20 @@ std::string PartsLine(const RunSeries& series) {
   return line + "\n";
 }
 
+// What is left of the roofs while the disk reads; nothing if no series read.
+std::string KeptText(const BudgetReport& budget) {
+  std::string lines;
+  for (const RunSeries& series : budget.series) {
+    const std::optional<double> roof = series.roof_while_reading();
+    if (!roof) continue;
+    lines += fmt::format("{:<22}{:.0f} % of its speed: at most {:.2f} tokens/s, {:.0f} % of it\n",
+                         Title(series), 100 * *series.speed_kept, *roof,
+                         100 * series.tokens_per_s().median / *roof);
+  }
+  if (lines.empty()) return {};
+  return "\nWhile the disk reads at the rate of these runs, computing keeps:\n" + lines;
+}
+
 std::string BudgetText(const BudgetReport& budget) {
   std::string text = fmt::format(
       "\n{}\nExpected hits {:.0f} % (an average of traces); peak memory {}; between the tokens "
@@ -143,6 +159,7 @@ std::string BudgetText(const BudgetReport& budget) {
                       "tokens/s", "least", "most", "roof", "of it", "predicted", "hits", "MB/token",
                       "GB/s", "idle disk");
   for (const RunSeries& series : budget.series) text += SpeedLine(series);
+  text += KeptText(budget);
   text += "\nWhere the time goes:\n";
   for (const RunSeries& series : budget.series) text += PartsLine(series);
   return text;
@@ -198,20 +215,22 @@ std::string ReportCsv(const BenchReport& report) {
   std::string csv =
       "budget_bytes,scenario,repetition,tokens,position,seconds,tokens_per_s,roof_tokens_per_s,"
       "predicted_tokens_per_s,hit_rate,bytes_read,bytes_missed,prefetched_bytes_used,"
-      "prefetched_bytes_wasted,read_gbps,probed_gbps,waiting_s,disk_idle_s\n";
+      "prefetched_bytes_wasted,read_gbps,probed_gbps,waiting_s,disk_idle_s,"
+      "roof_while_reading_tokens_per_s\n";
   for (const BudgetReport& budget : report.budgets) {
     for (const RunSeries& series : budget.series) {
+      const std::optional<double> roof = series.roof_while_reading();
       for (size_t i = 0; i < series.runs.size(); ++i) {
         const TimedRun& run = series.runs[i];
         csv += fmt::format(
             "{},{},{},{},{},{:.6f},{:.4f},{:.4f},{:.4f},{:.5f},{},{},{},{},{:.4f},"
-            "{:.4f},{:.6f},{:.6f}\n",
+            "{:.4f},{:.6f},{:.6f},{}\n",
             budget.budget_bytes, Name(series.scenario), i + 1, run.tokens, run.position,
             run.seconds, run.tokens_per_s(), series.roofs.lowest().value_or(0),
             series.predicted_tokens_per_s.value_or(0), run.hit_rate(), run.store.bytes_read,
             run.bytes_missed(), run.store.bytes_guessed_used, run.bytes_wasted(),
             run.read_bytes_per_s() * 1e-9, run.disk.per_s() * 1e-9, run.store.wait_s,
-            run.disk_idle_s());
+            run.disk_idle_s(), roof ? fmt::format("{:.4f}", *roof) : "");
       }
     }
   }

@@ -1,14 +1,14 @@
 #include "base/bandwidth.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
+#include <iterator>
 #include <limits>
-#include <vector>
+#include <numeric>
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/memory.h"
-#include "base/thread_pool.h"
 
 namespace flashmoe {
 namespace {
@@ -16,15 +16,13 @@ namespace {
 constexpr int64_t kMiB = int64_t{1} << 20;
 constexpr int kPasses = 20;
 
-// The shortest of several passes over `n` MiB, one MiB a call of fn.
+// The shortest of several passes.
 template <typename Fn>
-double BestSeconds(ThreadPool& pool, int64_t n, Fn&& fn) {
+double BestSeconds(Fn&& pass) {
   double best_s = std::numeric_limits<double>::max();
-  for (int pass = 0; pass < kPasses; ++pass) {
+  for (int i = 0; i < kPasses; ++i) {
     const double start_s = NowSeconds();
-    pool.ParallelFor(n, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) fn(i);
-    });
+    pass();
     best_s = std::min(best_s, NowSeconds() - start_s);
   }
   return best_s;
@@ -47,31 +45,46 @@ int64_t WholeMebibytes(uint64_t bytes) {
 
 uint64_t MeasuringBytes(uint64_t most) { return std::min(most, AvailableMemory().bytes / 4); }
 
-Result<double> MeasureReadBandwidth(int threads, uint64_t bytes) {
+Result<MemorySweep> MemorySweep::Create(ThreadPool& pool, uint64_t bytes) {
+  FM_ASSIGN_OR_RETURN(Memory memory, FilledMemory(pool, WholeMebibytes(bytes)));
+  return MemorySweep(pool, std::move(memory));
+}
+
+void MemorySweep::Read(uint64_t bytes) {
   constexpr int64_t kWords = kMiB / sizeof(uint64_t), kSums = 16;
-  ThreadPool pool(threads);
-  const int64_t n = WholeMebibytes(bytes);
-  FM_ASSIGN_OR_RETURN(const Memory memory, FilledMemory(pool, n));
-  std::vector<uint64_t> totals(static_cast<size_t>(n));
-  const double best_s = BestSeconds(pool, n, [&](int64_t i) {
-    const uint64_t* words = memory.as<uint64_t>() + i * kWords;
+  const int64_t all = static_cast<int64_t>(memory_.size()) / kMiB;
+  const int64_t n = std::min(WholeMebibytes(bytes), all);
+  std::atomic<uint64_t> total = 0;
+  pool_->ParallelFor(n, 1, [&](int64_t begin, int64_t end) {
     uint64_t sums[kSums] = {};
-    for (int64_t w = 0; w < kWords; w += kSums) {
-      for (int64_t j = 0; j < kSums; ++j) sums[j] += words[w + j];
+    for (int64_t i = begin; i < end; ++i) {
+      const uint64_t* words = memory_.as<uint64_t>() + (next_ + i) % all * kWords;
+      for (int64_t w = 0; w < kWords; w += kSums) {
+        for (int64_t j = 0; j < kSums; ++j) sums[j] += words[w + j];
+      }
     }
-    for (const uint64_t sum : sums) totals[static_cast<size_t>(i)] += sum;
+    total += std::accumulate(std::begin(sums), std::end(sums), uint64_t{0});
   });
-  // The sums are looked at, or a compiler need not have read anything.
-  for (const uint64_t total : totals) FM_CHECK(total != 0);
-  return static_cast<double>(n * kMiB) / best_s;
+  next_ = (next_ + n) % all;
+  FM_CHECK(total != 0);  // looked at, or a compiler need not have read anything
+}
+
+Result<double> MeasureReadBandwidth(int threads, uint64_t bytes) {
+  ThreadPool pool(threads);
+  FM_ASSIGN_OR_RETURN(MemorySweep sweep, MemorySweep::Create(pool, bytes));
+  const double best_s = BestSeconds([&] { sweep.Read(sweep.bytes()); });
+  return static_cast<double>(sweep.bytes()) / best_s;
 }
 
 Result<double> MeasureCopyBandwidth(int threads, uint64_t bytes) {
   ThreadPool pool(threads);
   const int64_t half = WholeMebibytes(bytes / 2);
   FM_ASSIGN_OR_RETURN(const Memory memory, FilledMemory(pool, 2 * half));
-  const double best_s = BestSeconds(pool, half, [&](int64_t i) {
-    std::memcpy(memory.data() + (half + i) * kMiB, memory.data() + i * kMiB, kMiB);
+  const double best_s = BestSeconds([&] {
+    pool.ParallelFor(half, 1, [&](int64_t begin, int64_t end) {
+      std::memcpy(memory.data() + (half + begin) * kMiB, memory.data() + begin * kMiB,
+                  static_cast<size_t>((end - begin) * kMiB));
+    });
   });
   return static_cast<double>(2 * half * kMiB) / best_s;
 }

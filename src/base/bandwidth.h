@@ -2,8 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 
+#include "base/memory.h"
 #include "base/status.h"
+#include "base/thread_pool.h"
 
 namespace flashmoe {
 
@@ -12,6 +15,24 @@ inline constexpr uint64_t kBandwidthBytes = uint64_t{512} << 20;
 
 // Memory to measure speeds with: `most`, or a quarter of what can be had if that is less.
 uint64_t MeasuringBytes(uint64_t most = kBandwidthBytes);
+
+// Memory that the threads of a pool read together, round and round. Used by one thread at a time.
+class MemorySweep {
+ public:
+  // `bytes` of fresh memory, rounded up to whole MiB. `pool` outlives it.
+  static Result<MemorySweep> Create(ThreadPool& pool, uint64_t bytes);
+
+  uint64_t bytes() const { return memory_.size(); }
+  // The next `bytes`, rounded up to whole MiB, but no more than there are.
+  void Read(uint64_t bytes);
+
+ private:
+  MemorySweep(ThreadPool& pool, Memory memory) : pool_(&pool), memory_(std::move(memory)) {}
+
+  ThreadPool* pool_;
+  Memory memory_;
+  int64_t next_ = 0;  // MiB
+};
 
 // Bytes a second that `threads` threads read together: the best of several passes over `bytes` of
 // fresh memory, rounded up to whole MiB. Takes about half a second. REQUIRES: threads >= 1.

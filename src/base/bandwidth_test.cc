@@ -20,6 +20,16 @@ TEST(Bandwidth, IsWhatAMachineMayHave) {
   }
 }
 
+TEST(Bandwidth, ASweepGoesRoundItsMemory) {
+  ThreadPool pool(2);
+  auto sweep = MemorySweep::Create(pool, (uint64_t{3} << 20) - 1);
+  ASSERT_TRUE(sweep.has_value());
+  EXPECT_EQ(sweep->bytes(), uint64_t{3} << 20);
+  for (const uint64_t bytes : {uint64_t{1}, uint64_t{2} << 20, uint64_t{1} << 40}) {
+    sweep->Read(bytes);
+  }
+}
+
 TEST(Bandwidth, MoreThanThereIsIsAnError) {
   EXPECT_FALSE(MeasureReadBandwidth(1, uint64_t{1} << 60).has_value());
   EXPECT_FALSE(MeasureCopyBandwidth(1, uint64_t{1} << 60).has_value());

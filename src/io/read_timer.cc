@@ -39,6 +39,7 @@ Status ReadTimer::Submit(AsyncReader& reader) {
   }
   std::byte* dest = memory_.data() + next_place_++ % places_ * read_bytes_;
   reader.Submit({file_, offset, read_bytes_, dest, offset});
+  started_bytes_ += read_bytes_;
   return {};
 }
 
@@ -51,9 +52,9 @@ bool ReadTimer::MiddleInPageCache(uint64_t offset) const {
   return InPageCache(*file_, offset + read_bytes_ / 2);
 }
 
-Status ReadTimer::Reap(AsyncReader& reader) {
+Status ReadTimer::Reap(AsyncReader& reader, bool wait) {
   done_.clear();
-  reader.Reap(/*wait=*/true, done_);
+  reader.Reap(wait, done_);
   for (ReadCompletion& completion : done_) {
     FM_RETURN_IF_ERROR(std::move(completion.status));
     if (reader.direct()) continue;  // others are left the page cache as it was
@@ -69,7 +70,7 @@ Result<TimedBytes> ReadTimer::Run(AsyncReader& reader, int depth, double seconds
   double start_s = 0, last_s = 0;
   uint64_t reads = 0, warm_up = 0;
   do {
-    FM_RETURN_IF_ERROR(Reap(reader));
+    FM_RETURN_IF_ERROR(Reap(reader, /*wait=*/true));
     last_s = NowSeconds();
     if (start_s == 0) {
       start_s = last_s;
@@ -80,7 +81,7 @@ Result<TimedBytes> ReadTimer::Run(AsyncReader& reader, int depth, double seconds
     for (size_t i = 0; i < done_.size(); ++i) FM_RETURN_IF_ERROR(Submit(reader));
     reader.Flush();
   } while (last_s - begin_s < seconds);
-  while (reader.in_flight() > 0) FM_RETURN_IF_ERROR(Reap(reader));
+  FM_RETURN_IF_ERROR(Drain(reader));
   if (reads == 0) {  // a slow disk: count everything
     reads = warm_up + static_cast<uint64_t>(depth);
     last_s = NowSeconds();
@@ -89,10 +90,25 @@ Result<TimedBytes> ReadTimer::Run(AsyncReader& reader, int depth, double seconds
   return TimedBytes{reads * read_bytes_, std::max(last_s - start_s, 1e-6)};
 }
 
+Status ReadTimer::Continue(AsyncReader& reader, int depth, uint64_t bytes) {
+  FM_RETURN_IF_ERROR(Reap(reader, /*wait=*/false));
+  while (started_bytes_ < bytes && reader.in_flight() < static_cast<size_t>(depth)) {
+    FM_RETURN_IF_ERROR(Submit(reader));
+  }
+  reader.Flush();
+  return {};
+}
+
+Status ReadTimer::Drain(AsyncReader& reader) {
+  while (reader.in_flight() > 0) FM_RETURN_IF_ERROR(Reap(reader, /*wait=*/true));
+  started_bytes_ = 0;
+  return {};
+}
+
 Result<double> ReadTimer::RunOne(AsyncReader& reader) {
   const double start_s = NowSeconds();
   FM_RETURN_IF_ERROR(Submit(reader));
-  FM_RETURN_IF_ERROR(Reap(reader));
+  FM_RETURN_IF_ERROR(Drain(reader));
   return NowSeconds() - start_s;
 }
 

@@ -40,6 +40,12 @@ class ReadTimer {
   // ones, over the time since then, so that neither start nor end counts. Leaves none in flight.
   Result<TimedBytes> Run(AsyncReader& reader, int depth, double seconds);
 
+  // For something that runs beside reads: takes what has arrived and starts reads until `bytes`
+  // were started since the last Drain(), no more than `depth` at once. Does not wait.
+  Status Continue(AsyncReader& reader, int depth, uint64_t bytes);
+  // Waits for all reads in flight.
+  Status Drain(AsyncReader& reader);
+
   // How long one read alone takes, in seconds.
   Result<double> RunOne(AsyncReader& reader);
 
@@ -47,7 +53,7 @@ class ReadTimer {
   ReadTimer(const File& file, uint64_t read_bytes, Memory memory);
 
   Status Submit(AsyncReader& reader);
-  Status Reap(AsyncReader& reader);  // at least one; the completions are in done_
+  Status Reap(AsyncReader& reader, bool wait);  // the completions are in done_
   uint64_t RandomOffset();
   bool MiddleInPageCache(uint64_t offset) const;
 
@@ -56,6 +62,7 @@ class ReadTimer {
   Memory memory_;
   uint64_t places_;
   uint64_t next_place_ = 0;
+  uint64_t started_bytes_ = 0;  // since the last Drain()
   std::mt19937_64 random_{std::random_device{}()};
   std::vector<ReadCompletion> done_;
 };

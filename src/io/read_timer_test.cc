@@ -41,11 +41,30 @@ TEST_F(ReadTimerTest, CountsWhatArrivedAndLeavesNothingInFlight) {
   EXPECT_GE(*alone, kReadBytes / 20e6 * 0.9);
 }
 
+TEST_F(ReadTimerTest, BesideSomethingElseItReadsWhatIsDueAndNoMore) {
+  auto timer = ReadTimer::Create(file_, kReadBytes, 16 * kReadBytes);
+  ASSERT_TRUE(timer.has_value());
+  const auto reader = Simulated({});
+  for (int round = 0; round < 2; ++round) {
+    ASSERT_TRUE(timer->Continue(*reader, 4, 0).has_value());
+    EXPECT_EQ(reader->in_flight(), 0u) << "nothing is due";
+    ASSERT_TRUE(timer->Continue(*reader, 4, 2 * kReadBytes).has_value());
+    EXPECT_LE(reader->in_flight(), 2u);
+    ASSERT_TRUE(timer->Drain(*reader).has_value());
+    EXPECT_EQ(reader->in_flight(), 0u);
+  }
+  ASSERT_TRUE(timer->Continue(*reader, 4, 100 * kReadBytes).has_value());
+  EXPECT_LE(reader->in_flight(), 4u);
+  ASSERT_TRUE(timer->Drain(*reader).has_value());
+}
+
 TEST_F(ReadTimerTest, ADiskThatFailsIsAnError) {
   auto timer = ReadTimer::Create(file_, kReadBytes, 4 * kReadBytes);
   ASSERT_TRUE(timer.has_value());
   const auto reader = Simulated({.error_rate = 1});
   EXPECT_FALSE(timer->Run(*reader, 2, 0.05).has_value());
+  ASSERT_TRUE(timer->Continue(*reader, 2, kReadBytes).has_value());
+  EXPECT_FALSE(timer->Drain(*reader).has_value());
 }
 
 TEST(TimedBytesTest, SumsAreWeighedByTime) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <numeric>
 
 #include "base/bandwidth.h"
@@ -11,6 +12,7 @@
 #include "base/thread_pool.h"
 #include "engine/session.h"
 #include "io/page_cache.h"
+#include "kernels/peak.h"
 #include "measure/peak_memory.h"
 
 namespace flashmoe {
@@ -35,6 +37,10 @@ bool Decodes(const BenchOptions& options) {
 int64_t DecodeSpan(const BenchOptions& options) {
   return Decodes(options) ? options.decode_position + options.decode_tokens : 0;
 }
+
+// Of a step of computing: some milliseconds.
+constexpr uint64_t kSweepBytes = uint64_t{64} << 20;
+constexpr int64_t kPeakRounds = 1 << 20;
 
 // What the machine gives between runs is measured with these.
 struct Instruments {
@@ -194,6 +200,34 @@ void AddRoofs(const ModelFacts& facts, const MachineSpeed& machine, RunSeries& s
   }
 }
 
+// Computing that takes some milliseconds, of the kind that limits decoding, or prompts.
+std::function<void()> ComputingOf(const RunSeries& series, ThreadPool& pool, MemorySweep& memory,
+                                  const KernelTable& kernels) {
+  const PeakLoops loops = PeakLoopsOf(kernels);
+  const PeakLoop& loop = loops.integers.run != nullptr ? loops.integers : loops.floats;
+  if (series.decodes() || loop.run == nullptr) return [&] { memory.Read(kSweepBytes); };
+  return [&pool, run = loop.run] {
+    pool.ParallelFor(pool.threads(), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) run(kPeakRounds);
+    });
+  };
+}
+
+// Once the runs at a budget are over, and their memory is free.
+Status MeasureSpeedKept(const Instruments& instruments, BudgetReport& report) {
+  const auto reads = [](const RunSeries& series) { return series.Total().store.bytes_read > 0; };
+  if (std::ranges::none_of(report.series, reads)) return {};
+  FM_ASSIGN_OR_RETURN(MemorySweep memory, MemorySweep::Create(instruments.pool, MeasuringBytes()));
+  for (RunSeries& series : report.series) {
+    if (!reads(series)) continue;
+    const TimedRun total = series.Total();
+    series.speed_kept = instruments.disk.SpeedKept(
+        static_cast<double>(total.store.bytes_read) / total.seconds,
+        ComputingOf(series, instruments.pool, memory, instruments.kernels));
+  }
+  return {};
+}
+
 // Where the bursts that sample the disk are read to: part of the budget.
 uint64_t SamplerBytes(uint64_t budget) {
   constexpr uint64_t kMost = uint64_t{64} << 20;
@@ -254,6 +288,15 @@ double RunSeries::roof_share() const {
   return roof ? tokens_per_s().median / *roof : 0;
 }
 
+std::optional<double> RunSeries::roof_while_reading() const {
+  if (!speed_kept) return std::nullopt;
+  Roofs lowered = roofs;
+  for (std::optional<double>* roof : {&lowered.memory, &lowered.matrix}) {
+    if (roof->has_value()) **roof *= *speed_kept;
+  }
+  return lowered.lowest();
+}
+
 TimedRun RunSeries::Total() const {
   TimedRun total = runs.front();
   for (const TimedRun& run : std::span(runs).subspan(1)) total += run;
@@ -290,7 +333,8 @@ Result<BenchReport> RunBenchmark(const std::string& model, const FixedText& text
     const uint64_t buffer = SamplerBytes(budget);
     FM_ASSIGN_OR_RETURN(DiskSampler disk,
                         DiskSampler::Create(*largest, report.machine.disk.device, buffer));
-    const Status status = BudgetBench(options, text, {report.facts, *kernels, pool, disk}, progress)
+    const Instruments instruments = {report.facts, *kernels, pool, disk};
+    const Status status = BudgetBench(options, text, instruments, progress)
                               .Run(model, budget > 0 ? budget - buffer : 0, one);
     if (!status.has_value()) {
       const bool nothing_ran = report.budgets.empty() && one.series.empty();
@@ -301,6 +345,7 @@ Result<BenchReport> RunBenchmark(const std::string& model, const FixedText& text
       if (one.series.empty()) break;
     }
     if (budget > 0) one.budget_bytes = budget;
+    if (status.has_value()) FM_RETURN_IF_ERROR(MeasureSpeedKept(instruments, one));
     MachineSpeed machine_then = report.machine;
     const TimedBytes sampled = one.disk();
     if (sampled.bytes > 0) machine_then.disk.bytes_per_s = sampled.per_s();

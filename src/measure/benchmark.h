@@ -51,6 +51,9 @@ struct RunSeries {
   // Of a prompt, before the first run and after each: the seconds that a token takes at least.
   std::vector<double> arithmetic_s = {};
   Roofs roofs = {};  // from what these runs missed and touched
+  // The part of its speed that computing keeps while the disk reads as fast as in these runs:
+  // reading memory, or for prompts multiplying. None: nothing was read, or it is not known.
+  std::optional<double> speed_kept = {};
   // What was to be expected; of decoding only where other text went before, as in a chat, or where
   // that makes no difference.
   std::optional<double> predicted_tokens_per_s = {};
@@ -59,6 +62,8 @@ struct RunSeries {
   Spread tokens_per_s() const;
   // Part of the lowest roof that the median reaches; 0 if there is none.
   double roof_share() const;
+  // The lowest roof, with those of computing lowered to what it keeps while the disk reads.
+  std::optional<double> roof_while_reading() const;
   // All runs as one: parts, bytes and tokens are sums.
   TimedRun Total() const;
 };

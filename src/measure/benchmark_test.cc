@@ -45,6 +45,17 @@ TEST(BenchmarkTest, TextsBeginAgainAtTheirEnd) {
   EXPECT_EQ(text.Slice(12, 2), (std::vector<int32_t>{3, 4}));
 }
 
+TEST(BenchmarkTest, ReadingLowersTheRoofsOfComputingAlone) {
+  RunSeries series;
+  series.roofs.disk = 10;
+  series.roofs.memory = 20;
+  EXPECT_FALSE(series.roof_while_reading().has_value());
+  series.speed_kept = 0.75;
+  EXPECT_EQ(series.roof_while_reading(), 10);
+  series.speed_kept = 0.25;
+  EXPECT_EQ(series.roof_while_reading(), 5);
+}
+
 TEST(BenchmarkTest, MediansAndRanges) {
   EXPECT_EQ(SpreadOf({3, 1, 2}).median, 2);
   EXPECT_EQ(SpreadOf({4, 1, 2, 3}).median, 2.5);
@@ -94,10 +105,15 @@ TEST(BenchmarkTest, ColdRunsReadAndWarmOnesFindWhatWasRead) {
   EXPECT_LT(cold.hit_rate(), 1);
   EXPECT_EQ(cold.bytes_missed(), cold.store.bytes_read);
   EXPECT_TRUE(series[0].roofs.disk.has_value());
+  ASSERT_TRUE(series[0].speed_kept.has_value());
+  EXPECT_GT(*series[0].speed_kept, 0);
+  EXPECT_LE(*series[0].speed_kept, 1);
+  EXPECT_LE(*series[0].roof_while_reading(), *series[0].roofs.lowest());
   EXPECT_EQ(warm.store.bytes_read, 0u);
   EXPECT_EQ(warm.hit_rate(), 1);
   EXPECT_EQ(warm.disk_busy_s(), 0);
   EXPECT_FALSE(series[1].roofs.disk.has_value());
+  EXPECT_FALSE(series[1].speed_kept.has_value()) << "nothing was read";
   EXPECT_EQ(warm.store.requests, cold.store.requests) << "the same text routes the same";
 }
 

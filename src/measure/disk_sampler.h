@@ -3,7 +3,9 @@
 // run would be of another disk.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
 
 #include "io/async_reader.h"
 #include "io/device_probe.h"
@@ -22,6 +24,10 @@ class DiskSampler {
   // A burst, added to `sum`. If reading fails, this and all later ones add nothing.
   void Sample(TimedBytes& sum);
 
+  // The part of its speed that `step`, some milliseconds of computing, keeps while the disk reads
+  // `bytes_per_s`, turn about: 1 if reads cost nothing. Takes three seconds. None: reading failed.
+  std::optional<double> SpeedKept(double bytes_per_s, const std::function<void()>& step);
+
   // Time for another? A burst costs about a twentieth of the time.
   bool Due(double now_s) const { return reader_ != nullptr && now_s - last_s_ >= kEvery_s; }
 
@@ -29,6 +35,8 @@ class DiskSampler {
   static constexpr double kBurst_s = 0.04, kEvery_s = 0.8;
 
   DiskSampler() = default;
+  // Calls of `step` a second; of a failed reader, 0.
+  double StepsPerSecond(double bytes_per_s, const std::function<void()>& step);
 
   std::unique_ptr<ReadTimer> timer_;
   std::unique_ptr<AsyncReader> reader_;  // null: nothing is sampled

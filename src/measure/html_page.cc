@@ -82,16 +82,20 @@ std::string Row(const BudgetReport& budget, const RunSeries& series) {
   const TimedRun total = series.Total();
   const Spread speed = series.tokens_per_s();
   const std::optional<double> roof = series.roofs.lowest();
+  const std::optional<double> while_reading = series.roof_while_reading();
   const auto per_token = [&](uint64_t bytes) {
     return static_cast<double>(bytes) / static_cast<double>(total.tokens) * 1e-6;
   };
   return fmt::format(
       "<tr><td>{:.3g} GiB</td><td>{}</td><td>{:.2f}</td><td>{:.2f} to {:.2f}</td><td>{}</td>"
-      "<td>{}</td><td>{}</td><td>{:.1f} %</td><td>{:.1f}</td><td>{:.2f}</td>"
+      "<td>{}</td><td>{}</td><td>{}</td><td>{:.1f} %</td><td>{:.1f}</td><td>{:.2f}</td>"
       "<td>{:.0f} %</td></tr>\n",
       Gib(budget.budget_bytes), Title(series), speed.median, speed.least, speed.most,
       roof ? fmt::format("{:.2f}", *roof) : "",
       roof ? fmt::format("{:.0f} %", 100 * series.roof_share()) : "",
+      while_reading
+          ? fmt::format("{:.2f} ({:.0f} %)", *while_reading, 100 * speed.median / *while_reading)
+          : "",
       series.predicted_tokens_per_s ? fmt::format("{:.2f}", *series.predicted_tokens_per_s) : "",
       100 * total.hit_rate(), per_token(total.store.bytes_read), total.read_bytes_per_s() * 1e-9,
       100 * total.disk_idle_s() / total.seconds);
@@ -100,7 +104,8 @@ std::string Row(const BudgetReport& budget, const RunSeries& series) {
 std::string Table(const BenchReport& report) {
   std::string html =
       "<div class=\"wide\"><table>\n<tr><th>budget</th><th>run</th><th>tokens/s</th>"
-      "<th>range</th><th>roof</th><th>of it</th><th>predicted</th><th>hits</th><th>MB/token</th>"
+      "<th>range</th><th>roof</th><th>of it</th><th>while "
+      "reading</th><th>predicted</th><th>hits</th><th>MB/token</th>"
       "<th>GB/s</th><th>disk idle</th></tr>\n";
   for (const BudgetReport& budget : report.budgets) {
     for (const RunSeries& series : budget.series) html += Row(budget, series);
