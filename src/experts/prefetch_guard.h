@@ -91,13 +91,13 @@ class PrefetchGuard {
  public:
   // Whether the coming token is one with guesses.
   bool Guesses() const {
-    if (!trying_) return on_;
+    if (!trying_ || rest_ > 0) return on_;
     return first_with_ == !second_;
   }
 
   void Note(const TokenCost& token) {
     if (!Guesses()) share_.Note(token.seconds, token.waited_s);
-    if (trying_) return NoteTrial(token);
+    if (trying_) return rest_ > 0 ? static_cast<void>(--rest_) : NoteTrial(token);
     if (--left_ > 0 || !(on_ || share_.worth_saving())) return;
     trying_ = true;
     trial_ = {};
@@ -110,6 +110,7 @@ class PrefetchGuard {
     if (second_) return;
     first_with_ = !first_with_;  // what drifts cancels out
     trial_.Add(without_, with_);
+    rest_ = kBetweenPairs;
     if (!trial_.decided()) return;
     // The longer one way has proved the better, the later it is put to the test again.
     const bool pays = trial_.pays();
@@ -117,16 +118,20 @@ class PrefetchGuard {
     on_ = pays;
     left_ = hold_;
     trying_ = false;
+    rest_ = 0;
   }
 
-  static constexpr int kFirstHold = 128, kLongestHold = 4096;  // tokens
+  // Tokens. A try can cost a fifth of one, so a short answer is to have few.
+  static constexpr int kUntilFirst = 16, kFirstHold = 128, kLongestHold = 4096;
+  static constexpr int kBetweenPairs = 4;
 
   bool on_ = false;
-  int left_ = 4;  // tokens until the next trial
+  int left_ = kUntilFirst;  // tokens until the next trial
   int hold_ = kFirstHold;
   WaitShare share_;
 
   bool trying_ = false;
+  int rest_ = 0;            // tokens until the next pair
   bool first_with_ = true;  // of the pair: the first token has guesses
   bool second_ = false;     // the pair's first token has been
   TokenCost with_, without_;

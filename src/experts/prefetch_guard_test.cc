@@ -79,6 +79,11 @@ TEST(PrefetchGuardTest, SmallLossesCostLittleEvenInAShortText) {
   }
 }
 
+TEST(PrefetchGuardTest, AShortAnswerIsNotForTrying) {
+  EXPECT_EQ(MeanOutcome({.factor = 1.2}, 16).guessed, 0);
+  EXPECT_GT(MeanOutcome({.factor = 1.2}, 32).guessed, 0);
+}
+
 TEST(PrefetchGuardTest, DoesNotTryWhereNothingIsWaitedFor) {
   const Outcome outcome = MeanOutcome({.factor = 1.1, .miss_s = 2e-5}, 1000);
   EXPECT_EQ(outcome.guessed, 0);
