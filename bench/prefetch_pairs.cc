@@ -176,7 +176,7 @@ void Bench::PrintRow(int pair, const char* mode, const Run& run) const {
   const StoreStats& s = run.decode;
   const auto mb = [&](uint64_t bytes) { return static_cast<double>(bytes) * 1e-6 / n; };
   const std::string row = fmt::format(
-      "{},{},{},{},{:.2f},{:.1f},{:.1f},{:.1f},{:.2f},{:.3f},{:.3f},{:.3f},{:.3f},{:.3f},{}",
+      "\"{}\",{},{},{},{:.2f},{:.1f},{:.1f},{:.1f},{:.2f},{:.3f},{:.3f},{:.3f},{:.3f},{:.3f},{}",
       flags_.name, pair, mode, run.slots, gbps_, flags_.prompt / run.prefill_s,
       static_cast<double>(run.prefill_bytes) * 1e-6, run.prefill_wait_s * 1e3,
       flags_.decode / run.decode_s, s.wait_s * 1e3 / n, mb(s.bytes_read), Recall(s),
