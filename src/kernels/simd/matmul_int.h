@@ -70,10 +70,12 @@ static inline void RowTimesTokens(const Row& row, const Shape& shape, const Toke
   for (int t = 0; t < kTokens; ++t) y[t * y_stride] = Sum8(acc[t]);
 }
 
-// Rows [begin, end) times kTokens tokens from t on.
+// Rows [begin, end) times kTokens tokens from t on. Flat, or the compiler may leave the unpacking
+// or the sums of a span as calls, whose operands then go through memory.
 template <class Format, int kTokens>
-static void RowsTimesTokens(const Matrix& w, int64_t begin, int64_t end, const Activations& x,
-                            int64_t t, float* y, int64_t y_stride) {
+[[gnu::flatten]] static void RowsTimesTokens(const Matrix& w, int64_t begin, int64_t end,
+                                             const Activations& x, int64_t t, float* y,
+                                             int64_t y_stride) {
   const Shape shape = ShapeOf(w);
   Token tokens[kTokens];
   TailToken tails[kTokens];
