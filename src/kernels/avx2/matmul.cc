@@ -5,6 +5,11 @@
 
 namespace flashmoe::avx2 {
 
+void Matmul(const Matrix& w, int64_t row_begin, int64_t row_end, const Activations& x, float* y,
+            int64_t y_stride) {
+  MatmulOfType(w, row_begin, row_end, x, y, y_stride);
+}
+
 void AddMatmul(KernelTable& table) {
   table.activation_format = FormatOf;
   table.quantize_q8 = QuantizeQ8;

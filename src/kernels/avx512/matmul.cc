@@ -5,6 +5,15 @@
 
 namespace flashmoe::avx512 {
 
+void Matmul(const Matrix& w, int64_t row_begin, int64_t row_end, const Activations& x, float* y,
+            int64_t y_stride) {
+  const bool looks_up_bytes = x.n == 1 && __builtin_cpu_supports("avx512vbmi") != 0;
+  if (const MatmulFn token = looks_up_bytes ? MatmulGridToken(w.type) : nullptr) {
+    return token(w, row_begin, row_end, x, y, y_stride);
+  }
+  MatmulOfType(w, row_begin, row_end, x, y, y_stride);
+}
+
 void AddMatmul(KernelTable& table) {
   table.activation_format = FormatOf;
   table.quantize_q8 = QuantizeQ8;

@@ -424,6 +424,19 @@ constexpr GridRows<Word, kRows> Expand(const uint16_t (&grid)[kRows], const floa
   return out;
 }
 
+template <int kRows>
+constexpr GridCodes<kRows> Halves(const uint16_t (&grid)[kRows], int bits) {
+  GridCodes<kRows> out = {};
+  for (int r = 0; r < kRows; ++r) {
+    for (int half = 0; half < 2; ++half) {
+      const int codes = bits == 2 ? grid[r] >> 8 * half & 0xff : grid[r] >> 6 * half & 0x3f;
+      out.half[half][r] =
+          static_cast<uint8_t>(bits == 2 ? codes : (codes & 0x07) | (codes & 0x38) << 1);
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 constexpr GridRows<uint64_t, 256> kIq2XxsRows = Expand<uint64_t>(kIq2XxsGrid, kIq2Values, 2);
@@ -431,5 +444,11 @@ constexpr GridRows<uint64_t, 512> kIq2XsRows = Expand<uint64_t>(kIq2XsGrid, kIq2
 constexpr GridRows<uint64_t, 1024> kIq2SRows = Expand<uint64_t>(kIq2SGrid, kIq2Values, 2);
 constexpr GridRows<uint32_t, 256> kIq3XxsRows = Expand<uint32_t>(kIq3XxsGrid, kIq3XxsValues, 3);
 constexpr GridRows<uint32_t, 512> kIq3SRows = Expand<uint32_t>(kIq3SGrid, kIq3SValues, 3);
+
+constexpr GridCodes<256> kIq2XxsCodes = Halves(kIq2XxsGrid, 2);
+constexpr GridCodes<512> kIq2XsCodes = Halves(kIq2XsGrid, 2);
+constexpr GridCodes<1024> kIq2SCodes = Halves(kIq2SGrid, 2);
+constexpr GridCodes<256> kIq3XxsCodes = Halves(kIq3XxsGrid, 3);
+constexpr GridCodes<512> kIq3SCodes = Halves(kIq3SGrid, 3);
 
 }  // namespace flashmoe::ref

@@ -40,4 +40,16 @@ extern const GridRows<uint64_t, 1024> kIq2SRows;
 extern const GridRows<uint32_t, 256> kIq3XxsRows;
 extern const GridRows<uint32_t, 512> kIq3SRows;
 
+// The same rows as codes: byte r of each half belongs to row r and holds half of its elements, the
+// first ones in the low bits, 2 bits or a nibble each.
+template <int kRows>
+struct alignas(64) GridCodes {
+  uint8_t half[2][kRows];
+};
+extern const GridCodes<256> kIq2XxsCodes;
+extern const GridCodes<512> kIq2XsCodes;
+extern const GridCodes<1024> kIq2SCodes;
+extern const GridCodes<256> kIq3XxsCodes;
+extern const GridCodes<512> kIq3SCodes;
+
 }  // namespace flashmoe::ref

@@ -36,6 +36,9 @@ MatmulFn Matmul32(DType type);
 MatmulFn MatmulK(DType type);
 MatmulFn MatmulGrid(DType type);
 MatmulFn MatmulMlx(DType type);
+// Of one token with weights from grids, the same bits as MatmulGrid's; null for other types. Needs
+// AVX-512 VBMI too.
+MatmulFn MatmulGridToken(DType type);
 // See peak.h.
 int64_t MultiplyIntegers(int64_t rounds);
 int64_t MultiplyFloats(int64_t rounds);

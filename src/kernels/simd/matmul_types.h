@@ -36,8 +36,8 @@ static ActivationFormat FormatOf(DType type) {
   return IntegerMatmulOf(type) != nullptr ? ActivationFormat::kQ8 : ActivationFormat::kF32;
 }
 
-void Matmul(const Matrix& w, int64_t row_begin, int64_t row_end, const Activations& x, float* y,
-            int64_t y_stride) {
+static void MatmulOfType(const Matrix& w, int64_t row_begin, int64_t row_end, const Activations& x,
+                         float* y, int64_t y_stride) {
   const MatmulFn integer = IntegerMatmulOf(w.type);
   const MatmulFn matmul = integer != nullptr ? integer : FloatMatmulOf(w.type);
   const int64_t block = integer != nullptr ? kTokenBlock : kFloatTokenBlock;
