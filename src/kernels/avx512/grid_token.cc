@@ -317,7 +317,7 @@ void MatmulToken(const Matrix& w, int64_t begin, int64_t end, const Activations&
       const bool more = Grid::kSpans == 2 && s + 1 < spans;
       const Block* const blocks[2] = {row + s, row + s + (more ? 1 : 0)};
       for (uintptr_t line = 0; line < Grid::kSpans * sizeof(Block); line += 64) {
-        PrefetchAhead(reinterpret_cast<const uint8_t*>(blocks[0]), kAhead + line);
+        PrefetchAhead(reinterpret_cast<const uint8_t*>(blocks[0]), kPrefetchDistance + line);
       }
       const Found at = Grid::Find(blocks);
       const __m512i dots = Dots<Grid>(at, token + s * kSpan);

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 
+#include "kernels/prefetch_distance.h"
 #include "tensor/blocks.h"
 #include "tensor/matrix.h"
 
@@ -57,11 +58,9 @@ struct Plain {
   static constexpr Nibbles kNibbles = Nibbles::kNone;
 };
 
-// Rows lie one after the other. The hardware's prefetchers stop at every page of 4 KiB, also inside
-// a huge one; asking this far ahead bridges the gap.
-constexpr uintptr_t kAhead = 2048;
-
-// Asks for the cache line `ahead` bytes after p; it need not exist.
+// Asks for the cache line `ahead` bytes after p; it need not exist. Rows lie one after the other,
+// and the hardware's prefetchers stop at every page of 4 KiB, also inside a huge one: asking
+// kPrefetchDistance ahead bridges the gap.
 static inline void PrefetchAhead(const uint8_t* p, uintptr_t ahead) {
   _mm_prefetch(reinterpret_cast<const char*>(reinterpret_cast<uintptr_t>(p) + ahead), _MM_HINT_T0);
 }
@@ -75,7 +74,8 @@ struct Blocks : Plain {
     return at;
   }
   static inline void Prefetch(const Row& row) {
-    for (uintptr_t line = 0; line < kBytes; line += 64) PrefetchAhead(row.data, kAhead + line);
+    for (uintptr_t line = 0; line < kBytes; line += 64)
+      PrefetchAhead(row.data, kPrefetchDistance + line);
   }
   static inline Row Tail(const Row& row, int64_t blocks, TailBytes* tail) {
     static_assert(kBytes <= static_cast<int>(sizeof(tail->data)));

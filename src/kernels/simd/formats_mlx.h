@@ -43,9 +43,10 @@ struct FormatMlx : Plain {
   // Three streams of different speeds are more than the hardware keeps up with.
   static void Prefetch(const Row& row) {
     constexpr uintptr_t kSpanBytes = kSpan * kBits / 8;
-    for (uintptr_t line = 0; line < kSpanBytes; line += 64) PrefetchAhead(row.data, kAhead + line);
-    PrefetchAhead(row.scales, kAhead / 8);
-    PrefetchAhead(row.biases, kAhead / 8);
+    for (uintptr_t line = 0; line < kSpanBytes; line += 64)
+      PrefetchAhead(row.data, kPrefetchDistance + line);
+    PrefetchAhead(row.scales, kPrefetchDistance / 8);
+    PrefetchAhead(row.biases, kPrefetchDistance / 8);
   }
   static int64_t ScaleBytes(const Row& row, int64_t elements) {
     return elements / row.group * (row.scale_type == DType::kF32 ? 4 : 2);
