@@ -135,9 +135,9 @@ std::string KeptText(const BudgetReport& budget) {
   for (const RunSeries& series : budget.series) {
     const std::optional<double> roof = series.roof_while_reading();
     if (!roof) continue;
-    lines += fmt::format("{:<22}{:.0f} % of its speed: at most {:.2f} tokens/s, {:.0f} % of it\n",
-                         Title(series), 100 * *series.speed_kept, *roof,
-                         100 * series.tokens_per_s().median / *roof);
+    lines += fmt::format(
+        "{:<22}{:.0f} % of its speed: at most {:.2f} tokens/s, of which {:.0f} % were reached\n",
+        Title(series), 100 * *series.speed_kept, *roof, 100 * series.tokens_per_s().median / *roof);
   }
   if (lines.empty()) return {};
   return "\nWhile the disk reads at the rate of these runs, computing keeps:\n" + lines;

@@ -121,7 +121,8 @@ class PrefetchGuard {
     rest_ = 0;
   }
 
-  // Tokens. A try can cost a fifth of one, so a short answer is to have few.
+  // Tokens. A try can make one a fifth slower, so the first answer has none at once, and a short
+  // one few.
   static constexpr int kUntilFirst = 16, kFirstHold = 128, kLongestHold = 4096;
   static constexpr int kBetweenPairs = 4;
 

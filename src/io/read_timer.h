@@ -43,6 +43,7 @@ class ReadTimer {
   // For something that runs beside reads: takes what has arrived and starts reads until `bytes`
   // were started since the last Drain(), no more than `depth` at once. Does not wait.
   Status Continue(AsyncReader& reader, int depth, uint64_t bytes);
+  uint64_t started_bytes() const { return started_bytes_; }
   // Waits for all reads in flight.
   Status Drain(AsyncReader& reader);
 

@@ -160,6 +160,28 @@ TEST_P(FastMatmul, DoesNotDependOnHowLongRowsAreCut) {
   }
 }
 
+// One token meets grids in another way than several do, up to some length.
+TEST(GridMatmul, OneTokenIsLikeSeveralAtAnyLength) {
+  for (const DType type :
+       {DType::kIQ2_XXS, DType::kIQ2_XS, DType::kIQ2_S, DType::kIQ3_XXS, DType::kIQ3_S}) {
+    for (const int64_t spans : {1, 2, 63, 64, 65}) {
+      for (const KernelTable* table : AvailableKernels()) {
+        constexpr int64_t kRows = 9, kTokens = 4;
+        Random random(4);
+        const RandomMatrix w(random, type, kRows, spans * 256, 1);
+        const RandomActivations x(random, *table, kTokens, spans * 256);
+        std::vector<float> whole(kRows * kTokens), one(kRows);
+        table->matmul(w.view(), 0, kRows, x.view(), whole.data(), kRows);
+        for (int64_t t = 0; t < kTokens; ++t) {
+          table->matmul(w.view(), 0, kRows, x.One(t), one.data(), kRows);
+          ASSERT_EQ(std::memcmp(whole.data() + t * kRows, one.data(), sizeof(float) * kRows), 0)
+              << table->name << ' ' << GetInfo(type).name << ' ' << spans << " token " << t;
+        }
+      }
+    }
+  }
+}
+
 // The amx table differs from avx512 in speed alone.
 TEST_P(FastMatmul, TilesGiveTheBitsOfAvx512) {
   const auto amx = SelectKernels("amx"), avx512 = SelectKernels("avx512");

@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <functional>
 #include <numeric>
 
 #include "base/bandwidth.h"
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/thread_pool.h"
 #include "engine/session.h"
 #include "io/page_cache.h"
@@ -38,9 +40,9 @@ int64_t DecodeSpan(const BenchOptions& options) {
   return Decodes(options) ? options.decode_position + options.decode_tokens : 0;
 }
 
-// Of a step of computing: some milliseconds.
-constexpr uint64_t kSweepBytes = uint64_t{64} << 20;
-constexpr int64_t kPeakRounds = 1 << 20;
+// Of a step of computing.
+constexpr uint64_t kStepBytes = uint64_t{16} << 20;
+constexpr double kStep_s = 1e-3;
 
 // What the machine gives between runs is measured with these.
 struct Instruments {
@@ -200,32 +202,40 @@ void AddRoofs(const ModelFacts& facts, const MachineSpeed& machine, RunSeries& s
   }
 }
 
-// Computing that takes some milliseconds, of the kind that limits decoding, or prompts.
+// Computing that takes about a millisecond, of the kind that limits decoding, or prompts.
 std::function<void()> ComputingOf(const RunSeries& series, ThreadPool& pool, MemorySweep& memory,
                                   const KernelTable& kernels) {
   const PeakLoops loops = PeakLoopsOf(kernels);
   const PeakLoop& loop = loops.integers.run != nullptr ? loops.integers : loops.floats;
-  if (series.decodes() || loop.run == nullptr) return [&] { memory.Read(kSweepBytes); };
-  return [&pool, run = loop.run] {
+  if (series.decodes() || loop.run == nullptr) return [&] { memory.Read(kStepBytes); };
+  constexpr int64_t kTrial = 20000;
+  const double begin_s = NowSeconds();
+  loop.run(kTrial);
+  const double trial_s = std::max(NowSeconds() - begin_s, 1e-6);
+  const int64_t rounds = std::max<int64_t>(1, std::llround(kTrial * kStep_s / trial_s));
+  return [&pool, rounds, run = loop.run] {
     pool.ParallelFor(pool.threads(), 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) run(kPeakRounds);
+      for (int64_t i = begin; i < end; ++i) run(rounds);
     });
   };
 }
 
-// Once the runs at a budget are over, and their memory is free.
-Status MeasureSpeedKept(const Instruments& instruments, BudgetReport& report) {
+// Once the runs at a budget are over, and their memory is free. What cannot be measured is left
+// out.
+void MeasureSpeedKept(const Instruments& instruments, const CancelFlag* cancel,
+                      BudgetReport& report) {
   const auto reads = [](const RunSeries& series) { return series.Total().store.bytes_read > 0; };
-  if (std::ranges::none_of(report.series, reads)) return {};
-  FM_ASSIGN_OR_RETURN(MemorySweep memory, MemorySweep::Create(instruments.pool, MeasuringBytes()));
+  if (std::ranges::none_of(report.series, reads)) return;
+  Result<MemorySweep> memory = MemorySweep::Create(instruments.pool, MeasuringBytes());
+  if (!memory.has_value()) return;
   for (RunSeries& series : report.series) {
     if (!reads(series)) continue;
+    if (cancel != nullptr && cancel->IsSet()) return;
     const TimedRun total = series.Total();
     series.speed_kept = instruments.disk.SpeedKept(
         static_cast<double>(total.store.bytes_read) / total.seconds,
-        ComputingOf(series, instruments.pool, memory, instruments.kernels));
+        ComputingOf(series, instruments.pool, *memory, instruments.kernels));
   }
-  return {};
 }
 
 // Where the bursts that sample the disk are read to: part of the budget.
@@ -345,7 +355,7 @@ Result<BenchReport> RunBenchmark(const std::string& model, const FixedText& text
       if (one.series.empty()) break;
     }
     if (budget > 0) one.budget_bytes = budget;
-    if (status.has_value()) FM_RETURN_IF_ERROR(MeasureSpeedKept(instruments, one));
+    if (status.has_value()) MeasureSpeedKept(instruments, options.engine.cancel, one);
     MachineSpeed machine_then = report.machine;
     const TimedBytes sampled = one.disk();
     if (sampled.bytes > 0) machine_then.disk.bytes_per_s = sampled.per_s();

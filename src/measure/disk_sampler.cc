@@ -39,13 +39,14 @@ std::optional<double> DiskSampler::SpeedKept(double bytes_per_s,
     alone = std::max(alone, StepsPerSecond(0, step));
     beside = std::max(beside, StepsPerSecond(bytes_per_s, step));
   }
-  if (reader_ == nullptr) return std::nullopt;
+  if (reader_ == nullptr || beside == 0) return std::nullopt;
   return std::min(1.0, beside / alone);
 }
 
 double DiskSampler::StepsPerSecond(double bytes_per_s, const std::function<void()>& step) {
   // A host that shares its processors out does so by tenths of a second.
-  constexpr double kSeconds = 0.4;
+  constexpr double kSeconds = 0.4, kLeastPart = 0.9;
+  if (reader_ == nullptr) return 0;
   const double begin_s = NowSeconds();
   int steps = 0;
   double now_s = begin_s;
@@ -56,8 +57,10 @@ double DiskSampler::StepsPerSecond(double bytes_per_s, const std::function<void(
     const auto due = static_cast<uint64_t>(bytes_per_s * (NowSeconds() - begin_s));
     if (!timer_->Continue(*reader_, depth_, due).has_value()) reader_.reset();
   }
+  const double due = bytes_per_s * (now_s - begin_s);
+  const bool in_time = static_cast<double>(timer_->started_bytes()) >= kLeastPart * due;
   if (reader_ != nullptr && !timer_->Drain(*reader_).has_value()) reader_.reset();
-  return steps / std::max(now_s - begin_s, 1e-6);
+  return in_time ? steps / (now_s - begin_s) : 0;
 }
 
 }  // namespace flashmoe

@@ -24,8 +24,9 @@ class DiskSampler {
   // A burst, added to `sum`. If reading fails, this and all later ones add nothing.
   void Sample(TimedBytes& sum);
 
-  // The part of its speed that `step`, some milliseconds of computing, keeps while the disk reads
-  // `bytes_per_s`, turn about: 1 if reads cost nothing. Takes three seconds. None: reading failed.
+  // The part of its speed that `step`, about a millisecond of computing, keeps while the disk reads
+  // `bytes_per_s`, turn about: 1 if reads cost nothing. Takes three seconds. None: the disk failed,
+  // or did not give that much.
   std::optional<double> SpeedKept(double bytes_per_s, const std::function<void()>& step);
 
   // Time for another? A burst costs about a twentieth of the time.
@@ -35,7 +36,7 @@ class DiskSampler {
   static constexpr double kBurst_s = 0.04, kEvery_s = 0.8;
 
   DiskSampler() = default;
-  // Calls of `step` a second; of a failed reader, 0.
+  // Calls of `step` a second; 0 if less than nine tenths of the bytes were asked for in time.
   double StepsPerSecond(double bytes_per_s, const std::function<void()>& step);
 
   std::unique_ptr<ReadTimer> timer_;

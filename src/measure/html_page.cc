@@ -104,8 +104,8 @@ std::string Row(const BudgetReport& budget, const RunSeries& series) {
 std::string Table(const BenchReport& report) {
   std::string html =
       "<div class=\"wide\"><table>\n<tr><th>budget</th><th>run</th><th>tokens/s</th>"
-      "<th>range</th><th>roof</th><th>of it</th><th>while "
-      "reading</th><th>predicted</th><th>hits</th><th>MB/token</th>"
+      "<th>range</th><th>roof</th><th>of it</th>"
+      "<th>roof while reading (of it)</th><th>predicted</th><th>hits</th><th>MB/token</th>"
       "<th>GB/s</th><th>disk idle</th></tr>\n";
   for (const BudgetReport& budget : report.budgets) {
     for (const RunSeries& series : budget.series) html += Row(budget, series);

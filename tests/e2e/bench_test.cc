@@ -38,6 +38,8 @@ TEST(BenchTest, JsonHasRunsWhosePartsAddUp) {
     EXPECT_GE(series["tokens_per_s_most"], series["tokens_per_s_least"]);
     EXPECT_EQ(series["predicted_tokens_per_s"].is_null(), series["scenario"] == "cold");
     EXPECT_GT(series["roof_share"], 0);
+    EXPECT_EQ(series["speed_kept_while_reading"].is_null(),
+              series["roof_while_reading_tokens_per_s"].is_null());
     ASSERT_EQ(series["runs"].size(), 2u);
     for (const json& run : series["runs"]) {
       const double seconds = run["seconds"];

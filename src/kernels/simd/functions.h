@@ -1,5 +1,5 @@
-// What an instruction set contributes to its table. Only kernels/dispatch.cc calls these, and only
-// after it has seen that the CPU has the set: they are compiled with it.
+// What an instruction set contributes to its table. They are compiled with it, so
+// kernels/dispatch.cc calls them only after it has seen that the CPU has the set.
 #pragma once
 
 #include "kernels/kernels.h"
@@ -37,7 +37,7 @@ MatmulFn MatmulK(DType type);
 MatmulFn MatmulGrid(DType type);
 MatmulFn MatmulMlx(DType type);
 // Of one token with weights from grids, the same bits as MatmulGrid's; null for other types. Needs
-// AVX-512 VBMI too.
+// AVX-512 VBMI too, which the caller has seen.
 MatmulFn MatmulGridToken(DType type);
 // See peak.h.
 int64_t MultiplyIntegers(int64_t rounds);

@@ -27,7 +27,7 @@ static void FloatRowsTimesTokens(const Matrix& w, int64_t begin, int64_t end, co
     DotRows<Weight, kRows, kTokens>(data + r * w.row_bytes, w.row_bytes, in, w.cols, w.cols,
                                     out + r, y_stride);
   }
-  constexpr int kAhead = kTokens > 1 ? 0 : 2048;  // see formats.h
+  constexpr int kAhead = kTokens > 1 ? 0 : 2048;  // as prefetch_distance.h, but for every CPU
   for (; r < end; ++r) {
     DotRows<Weight, 1, kTokens, kAhead>(data + r * w.row_bytes, 0, in, w.cols, w.cols, out + r,
                                         y_stride);
