@@ -97,7 +97,11 @@ class PrefetchGuard {
 
   void Note(const TokenCost& token) {
     if (!Guesses()) share_.Note(token.seconds, token.waited_s);
-    if (trying_) return rest_ > 0 ? static_cast<void>(--rest_) : NoteTrial(token);
+    if (trying_ && rest_ > 0) {
+      --rest_;
+      return;
+    }
+    if (trying_) return NoteTrial(token);
     if (--left_ > 0 || !(on_ || share_.worth_saving())) return;
     trying_ = true;
     trial_ = {};
@@ -110,15 +114,16 @@ class PrefetchGuard {
     if (second_) return;
     first_with_ = !first_with_;  // what drifts cancels out
     trial_.Add(without_, with_);
-    rest_ = kBetweenPairs;
-    if (!trial_.decided()) return;
+    if (!trial_.decided()) {
+      rest_ = kBetweenPairs;
+      return;
+    }
     // The longer one way has proved the better, the later it is put to the test again.
     const bool pays = trial_.pays();
     hold_ = pays == on_ ? std::min(2 * hold_, kLongestHold) : kFirstHold;
     on_ = pays;
     left_ = hold_;
     trying_ = false;
-    rest_ = 0;
   }
 
   // Tokens. A try can make one a fifth slower, so the first answer has none at once, and a short

@@ -51,8 +51,7 @@ inline __m512i SignsOfWords(__m512i words) {
   const __m512i places = _mm512_set1_epi64(0x352e'2720'150e'0700);
   const __m512i seven =
       _mm512_and_si512(_mm512_multishift_epi64_epi8(places, words), _mm512_set1_epi8(0x7f));
-  const __m512i parity = _mm512_broadcast_i32x4(
-      _mm_setr_epi8(0, -128, -128, 0, -128, 0, 0, -128, -128, 0, 0, -128, 0, -128, -128, 0));
+  const __m512i parity = _mm512_broadcast_i32x4(OddParity());
   const __m512i folded = _mm512_and_si512(_mm512_xor_si512(seven, _mm512_srli_epi16(seven, 4)),
                                           _mm512_set1_epi8(0x0f));
   return _mm512_or_si512(seven, _mm512_shuffle_epi8(parity, folded));
@@ -92,6 +91,14 @@ struct Grid2 {
   static constexpr NibbleValues kSecond = ValuesOf([](int i) { return ref::kIq2Values[i >> 2]; });
 };
 
+template <class Block>
+inline void FindScalesOf16(const Block* const block[2], Found* at) {
+  for (int i = 0; i < 2; ++i) {
+    at->scales[i] = OddScales(block[i]->scales);
+    at->scale[i] = EighthOf(block[i]->d);
+  }
+}
+
 struct GridIQ2_XXS : Grid2 {
   using Block = BlockIQ2_XXS;
   static constexpr bool kScalesOf16 = false;
@@ -102,9 +109,7 @@ struct GridIQ2_XXS : Grid2 {
     at.index = EveryOther(block[0]->qs, block[1]->qs, 0);
     at.signs = SignsOfWords(words);
     for (int i = 0; i < 2; ++i) {
-      const __m256 quarter = _mm256_set1_ps(0.25f);
-      at.scale[i] =
-          ScalesOfWords(Half(words, i), _mm256_mul_ps(BroadcastF16(block[i]->d), quarter));
+      at.scale[i] = ScalesOfWords(Half(words, i), block[i]->d, 0.25f);
     }
     return at;
   }
@@ -125,10 +130,7 @@ struct GridIQ2_XS : Grid2 {
         _mm512_permutex2var_epi8(a, _mm512_or_si512(bytes, _mm512_set1_epi8(1)), b);
     at.ninth = _mm512_test_epi8_mask(high, _mm512_set1_epi8(1));
     const __m512i seven = _mm512_and_si512(_mm512_srli_epi16(high, 1), _mm512_set1_epi8(0x7f));
-    for (int i = 0; i < 2; ++i) {
-      at.scales[i] = OddScales(block[i]->scales);
-      at.scale[i] = _mm256_mul_ps(BroadcastF16(block[i]->d), _mm256_set1_ps(0.125f));
-    }
+    FindScalesOf16(block, &at);
     at.signs =
         Join(Load32(WithEighth(Half(seven, 0)).bits), Load32(WithEighth(Half(seven, 1)).bits));
     return at;
@@ -150,10 +152,7 @@ struct GridIQ2_S : Grid2 {
     const __m512i bit = _mm512_set1_epi32(0x40100401);
     at.ninth = _mm512_test_epi8_mask(each, bit);
     at.tenth = _mm512_test_epi8_mask(each, _mm512_add_epi8(bit, bit));
-    for (int i = 0; i < 2; ++i) {
-      at.scales[i] = OddScales(block[i]->scales);
-      at.scale[i] = _mm256_mul_ps(BroadcastF16(block[i]->d), _mm256_set1_ps(0.125f));
-    }
+    FindScalesOf16(block, &at);
     return at;
   }
 
@@ -179,8 +178,7 @@ struct GridIQ3_XXS : Grid3 {
     Found at;
     at.index = Load64(block[0]->qs);
     at.signs = Twice(Half(SignsOfWords(_mm512_castsi256_si512(words)), 0));
-    const __m256 half = _mm256_set1_ps(0.5f);
-    at.scale[0] = ScalesOfWords(words, _mm256_mul_ps(BroadcastF16(block[0]->d), half));
+    at.scale[0] = ScalesOfWords(words, block[0]->d, 0.5f);
     return at;
   }
 };
@@ -196,11 +194,7 @@ struct GridIQ3_S : Grid3 {
     __builtin_memcpy(&ninth, block[0]->qh, sizeof(ninth));
     at.ninth = ninth;
     at.signs = Twice(Load32(block[0]->signs));
-    uint32_t nibbles;
-    __builtin_memcpy(&nibbles, block[0]->scales, sizeof(nibbles));
-    const __m256i s = NibblesOf(nibbles);
-    const __m256i odd = _mm256_add_epi32(_mm256_add_epi32(s, s), _mm256_set1_epi32(1));
-    at.scale[0] = _mm256_mul_ps(BroadcastF16(block[0]->d), _mm256_cvtepi32_ps(odd));
+    at.scale[0] = ScalesOfNibbles(block[0]->scales, block[0]->d);
     return at;
   }
 };

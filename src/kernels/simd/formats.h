@@ -74,8 +74,9 @@ struct Blocks : Plain {
     return at;
   }
   static inline void Prefetch(const Row& row) {
-    for (uintptr_t line = 0; line < kBytes; line += 64)
+    for (uintptr_t line = 0; line < kBytes; line += 64) {
       PrefetchAhead(row.data, kPrefetchDistance + line);
+    }
   }
   static inline Row Tail(const Row& row, int64_t blocks, TailBytes* tail) {
     static_assert(kBytes <= static_cast<int>(sizeof(tail->data)));

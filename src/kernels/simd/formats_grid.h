@@ -20,12 +20,15 @@ struct alignas(32) Signs {
   uint8_t bits[kSpan / 8];
 };
 
+// The highest bit of byte i is set where i has an odd number of ones.
+static inline __m128i OddParity() {
+  const char odd = static_cast<char>(0x80);
+  return _mm_setr_epi8(0, odd, odd, 0, odd, 0, 0, odd, odd, 0, 0, odd, 0, odd, odd, 0);
+}
+
 // Seven signs a byte are stored; the eighth makes the number of minus signs even.
 static inline Signs WithEighth(__m256i seven) {
-  const char odd = static_cast<char>(0x80);
-  const __m256i parity =
-      _mm256_setr_epi8(0, odd, odd, 0, odd, 0, 0, odd, odd, 0, 0, odd, 0, odd, odd, 0, 0, odd, odd,
-                       0, odd, 0, 0, odd, odd, 0, 0, odd, 0, odd, odd, 0);
+  const __m256i parity = _mm256_broadcastsi128_si256(OddParity());
   const __m256i folded = _mm256_and_si256(_mm256_xor_si256(seven, _mm256_srli_epi16(seven, 4)),
                                           _mm256_set1_epi8(0x0f));
   Signs out;
@@ -45,10 +48,25 @@ static inline Signs SignsOfWords(__m256i words) {
       _mm256_or_si256(pick(halves, 0x007f007f), _mm256_slli_epi32(pick(halves, 0x3f803f80), 1)));
 }
 
-// d * (0.5 + s), s being the top four bits of each word.
-static inline __m256 ScalesOfWords(__m256i words, __m256 d) {
+// d * part * (0.5 + s), s being the top four bits of each word.
+static inline __m256 ScalesOfWords(__m256i words, uint16_t d, float part) {
   const __m256 s = _mm256_cvtepi32_ps(_mm256_srli_epi32(words, 28));
-  return _mm256_mul_ps(d, _mm256_add_ps(s, _mm256_set1_ps(0.5f)));
+  return _mm256_mul_ps(_mm256_mul_ps(BroadcastF16(d), _mm256_set1_ps(part)),
+                       _mm256_add_ps(s, _mm256_set1_ps(0.5f)));
+}
+
+// d * (2 s + 1) for the eight nibbles s at p.
+static inline __m256 ScalesOfNibbles(const uint8_t p[4], uint16_t d) {
+  uint32_t nibbles;
+  __builtin_memcpy(&nibbles, p, sizeof(nibbles));
+  const __m256i s = NibblesOf(nibbles);
+  const __m256i odd = _mm256_add_epi32(_mm256_add_epi32(s, s), _mm256_set1_epi32(1));
+  return _mm256_mul_ps(BroadcastF16(d), _mm256_cvtepi32_ps(odd));
+}
+
+// Of the types with OddScales(): d / 8.
+static inline __m256 EighthOf(uint16_t d) {
+  return _mm256_mul_ps(BroadcastF16(d), _mm256_set1_ps(0.125f));
 }
 
 // Scales of 16: 2 s + 1 for the 16 nibbles s at p.
@@ -66,8 +84,7 @@ struct FormatIQ2_XXS : GridBlocks<BlockIQ2_XXS> {
     alignas(32) uint8_t index[32];
     _mm256_store_si256(reinterpret_cast<__m256i*>(index), EveryOther<0x88>(low, high));
     UnpackRowsOf8(ref::kIq2XxsRows.row, index, SignsOfWords(words).bits, span->q);
-    const __m256 quarter = _mm256_set1_ps(0.25f);
-    span->scale = ScalesOfWords(words, _mm256_mul_ps(BroadcastF16(block.d), quarter));
+    span->scale = ScalesOfWords(words, block.d, 0.25f);
   }
 
  private:
@@ -93,7 +110,7 @@ struct FormatIQ2_XS : GridBlocks<BlockIQ2_XS> {
     const __m256i seven = _mm256_permute4x64_epi64(_mm256_packus_epi16(signs[0], signs[1]), 0xd8);
     UnpackRowsOf8(ref::kIq2XsRows.row, index, WithEighth(seven).bits, span->q);
     span->scales = OddScales(block.scales);
-    span->scale = _mm256_mul_ps(BroadcastF16(block.d), _mm256_set1_ps(0.125f));
+    span->scale = EighthOf(block.d);
   }
 };
 
@@ -117,7 +134,7 @@ struct FormatIQ2_S : GridBlocks<BlockIQ2_S> {
     }
     UnpackRowsOf8(ref::kIq2SRows.row, index, block.signs, span->q);
     span->scales = OddScales(block.scales);
-    span->scale = _mm256_mul_ps(BroadcastF16(block.d), _mm256_set1_ps(0.125f));
+    span->scale = EighthOf(block.d);
   }
 };
 
@@ -126,8 +143,7 @@ struct FormatIQ3_XXS : GridBlocks<BlockIQ3_XXS> {
     const BlockIQ3_XXS& block = Of(row);
     const __m256i words = Load32(block.signs);
     UnpackRowsOf4(ref::kIq3XxsRows.row, block.qs, SignsOfWords(words).bits, span->q);
-    const __m256 half = _mm256_set1_ps(0.5f);
-    span->scale = ScalesOfWords(words, _mm256_mul_ps(BroadcastF16(block.d), half));
+    span->scale = ScalesOfWords(words, block.d, 0.5f);
   }
 };
 
@@ -147,11 +163,7 @@ struct FormatIQ3_S : GridBlocks<BlockIQ3_S> {
                          _mm256_or_si256(_mm256_cvtepu8_epi16(_mm_loadu_si128(low)), high));
     }
     UnpackRowsOf4(ref::kIq3SRows.row, index, block.signs, span->q);
-    uint32_t nibbles;
-    __builtin_memcpy(&nibbles, block.scales, sizeof(nibbles));
-    const __m256i s = NibblesOf(nibbles);
-    const __m256i odd = _mm256_add_epi32(_mm256_add_epi32(s, s), _mm256_set1_epi32(1));
-    span->scale = _mm256_mul_ps(BroadcastF16(block.d), _mm256_cvtepi32_ps(odd));
+    span->scale = ScalesOfNibbles(block.scales, block.d);
   }
 };
 

@@ -43,8 +43,9 @@ struct FormatMlx : Plain {
   // Three streams of different speeds are more than the hardware keeps up with.
   static void Prefetch(const Row& row) {
     constexpr uintptr_t kSpanBytes = kSpan * kBits / 8;
-    for (uintptr_t line = 0; line < kSpanBytes; line += 64)
+    for (uintptr_t line = 0; line < kSpanBytes; line += 64) {
       PrefetchAhead(row.data, kPrefetchDistance + line);
+    }
     PrefetchAhead(row.scales, kPrefetchDistance / 8);
     PrefetchAhead(row.biases, kPrefetchDistance / 8);
   }
