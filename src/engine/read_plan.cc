@@ -81,7 +81,7 @@ Result<CacheMode> CacheModeFromName(std::string_view name) {
 ReadPlan MakeReadPlan(const ReadPlanInputs& in, const DeviceProfile& device) {
   const CacheChoice cache = ChooseCache(in, device);
   ReadPlan plan;
-  plan.io = in.io == ReaderKind::kAuto && device.probed() ? device.reader : in.io;
+  plan.io = in.io == ReaderKind::kAuto && device.probed() ? device.reader_to_make() : in.io;
   plan.direct = cache.direct;
   // io_uring hands everything to the system, which feeds the device better than this program can;
   // threads are as many as the probe found useful.

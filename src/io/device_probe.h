@@ -26,6 +26,11 @@ struct DeviceProfile {
   std::string why_not = {};  // not probed: the reason, e.g. "the file is small"
 
   bool probed() const { return gbps > 0; }
+  // What to ask MakeReader() for. What was measured in an earlier run, or with a smaller ring, may
+  // be forbidden now, so io_uring is taken where it can be had.
+  ReaderKind reader_to_make() const {
+    return reader == ReaderKind::kUring ? ReaderKind::kAuto : reader;
+  }
   std::string reader_name() const;  // "uring direct"; of what was probed
   // "1.93 GB/s by uring direct, 8 reads of 589.8 kB at once, 410 us each alone (measured earlier)"
   std::string ToString() const;

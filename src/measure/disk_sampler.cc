@@ -14,9 +14,9 @@ Result<DiskSampler> DiskSampler::Create(const File& file, const DeviceProfile& d
   FM_ASSIGN_OR_RETURN(ReadTimer timer, ReadTimer::Create(file, device.read_bytes, buffer_bytes));
   sampler.timer_ = std::make_unique<ReadTimer>(std::move(timer));
   sampler.depth_ = std::clamp(device.depth, 1, static_cast<int>(sampler.timer_->places()));
-  FM_ASSIGN_OR_RETURN(
-      sampler.reader_,
-      MakeReader({.kind = device.reader, .direct = device.direct, .queue_depth = sampler.depth_}));
+  FM_ASSIGN_OR_RETURN(sampler.reader_, MakeReader({.kind = device.reader_to_make(),
+                                                   .direct = device.direct,
+                                                   .queue_depth = sampler.depth_}));
   return sampler;
 }
 
