@@ -208,7 +208,6 @@ Result<std::unique_ptr<Engine>> Engine::Load(std::unique_ptr<ModelFile> file, Te
   store_options.policy = options.cache_policy;
   store_options.prefetch = options.prefetch != Prefetch::kOff;
   store_options.wrap_reader = options.wrap_reader;
-  store_options.read_ahead = plan.read.read_ahead;
   FM_ASSIGN_OR_RETURN(std::unique_ptr<ExpertStore> store,
                       ExpertStore::Create(std::move(opened.map.experts), store_options, reader));
   // The store gets its memory from the system while these are read.

@@ -1,5 +1,5 @@
-// How the experts come from the disk: past the page cache or through it, by which reader, and
-// whether those that nobody has asked for yet are read ahead. Decided once, printed and obeyed.
+// How the experts come from the disk: past the page cache or through it, and by which reader.
+// Decided once, printed and obeyed.
 #pragma once
 
 #include <cstdint>
@@ -32,11 +32,10 @@ struct ReadPlanInputs {
 struct ReadPlan {
   ReaderKind io = ReaderKind::kAuto;
   bool direct = true;
-  int depth = 0;            // reads handed to the system at once
-  bool read_ahead = false;  // every expert has a slot: read them all while the disk is idle
-  std::string cache_why;    // "past the page cache: ..."
-  std::string regime;       // "all experts fit: ..."
-  DeviceProfile device;     // what was measured
+  int depth = 0;          // reads handed to the system at once
+  std::string cache_why;  // "past the page cache: ..."
+  std::string regime;     // "all experts fit: ..."
+  DeviceProfile device;   // what was measured
 
   const char* cache_name() const { return direct ? "direct" : "page"; }
   ReaderOptions reader_options() const;

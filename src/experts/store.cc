@@ -78,7 +78,6 @@ ExpertStore::Impl::Impl(ExpertCatalog catalog_in, Memory memory_in, uint64_t slo
       cache(std::move(cache_in)),
       fills(cache.slots()),
       seen(static_cast<size_t>(catalog.experts())),
-      read_ahead(options.read_ahead && cache.slots() >= AllExperts(catalog)),
       experts_per_token(options.experts_per_token),
       prefetch(options.prefetch),
       guesses_held_max(GuessesHeldMax(catalog, cache)) {}
@@ -148,10 +147,7 @@ void ExpertStore::Expect(int layer, std::span<const ExpertGuess> guesses, int at
   impl_->Expect(layer, guesses, at_once);
 }
 
-void ExpertStore::Poll() {
-  impl_->Poll();
-  impl_->PollAhead();
-}
+void ExpertStore::Poll() { impl_->Poll(); }
 
 void ExpertStore::Clear() { impl_->Clear(); }
 

@@ -18,8 +18,6 @@
 // read hardly waits for them; they expire with the next request. Only guesses of a kind that has
 // proved right are read (experts/guess_judge.h); experts guessed that are in memory stay there.
 //
-// A store that has a slot for every expert may fill itself meanwhile (StoreOptions::read_ahead).
-//
 // What stays in memory: what the policy holds worth most (experts/policy.h), over all layers, but
 // each layer keeps experts_per_token whatever the others need (experts/cache.h). So a request for
 // up to experts_per_token experts has all of its reads in flight at once, and one for more, up to
@@ -92,8 +90,6 @@ struct StoreOptions {
   CachePolicyKind policy = kDefaultCachePolicy;
   // Puts another reader in front, e.g. one that behaves like a slower disk. May be empty.
   ReaderWrap wrap_reader = {};
-  // With a slot for every expert: reads those that nobody asked for while the disk is idle.
-  bool read_ahead = false;
 };
 
 // An expert that will probably be asked for. Guesses of one kind are right equally often: those of

@@ -39,13 +39,6 @@ struct ExpertStore::Impl {
   void UseGuess(uint32_t slot, int index);  // of the request, if a guess filled the slot
   void GuessArrived(uint32_t slot);
 
-  // Reading ahead (read_ahead.cc).
-  void SubmitAhead();
-  void PollAhead();
-  uint64_t AheadBytesMax(int ahead_layer) const;
-  void DemandAhead(uint32_t slot, int index);
-  void AheadArrived(uint32_t slot);
-
   Status CheckRequest(int layer, std::span<const int> experts);
   void NoteUses(std::span<const int32_t> chosen);
   void SubmitMisses();
@@ -68,13 +61,12 @@ struct ExpertStore::Impl {
 
   // Reads that fill a slot.
   struct Fill {
-    int index = 0;  // in the request, or kGuessed, or kAhead
+    int index = 0;  // in the request, or kGuessed
     int pieces_left = 0;
     bool failed = false;
     bool released = false;  // a guess that has expired
   };
   static constexpr int kGuessed = -1;
-  static constexpr int kAhead = -2;
   std::vector<Fill> fills;  // [slots]
   int arriving = 0;         // slots with reads in flight
   int demanded = 0;         // of these, for the request
@@ -99,10 +91,6 @@ struct ExpertStore::Impl {
   std::optional<Error> error;  // the first
   std::vector<uint64_t> seen;  // [experts] the number of the last request that had it
   uint64_t request_number = 0;
-
-  // Experts read ahead: whether some may be missing yet, and the bytes on their way.
-  bool read_ahead;
-  uint64_t ahead_bytes = 0;
 
   // What is expected next.
   struct Expected {

@@ -67,7 +67,6 @@ Status ExpertStore::Impl::Begin(int wanted_layer, std::span<const int> wanted,
       continue;
     }
     UseGuess(slot, index);
-    DemandAhead(slot, index);
     if (!cache.resident(slot)) continue;
     cache.Pin(slot);
     ready.push_back({index, slot});
@@ -142,8 +141,6 @@ void ExpertStore::Impl::Complete(ReadCompletion& completion) {
   if (--arriving == 0) stats.read_s += NowSeconds() - reading_since_s;
   if (fill.index == kGuessed) {
     GuessArrived(slot);
-  } else if (fill.index == kAhead) {
-    AheadArrived(slot);
   } else {
     DemandArrived(slot);
   }
@@ -205,7 +202,6 @@ Result<std::span<const ResidentExpert>> ExpertStore::Impl::Next(size_t most, boo
     if (error.has_value()) break;
     if (next_ready < ready.size()) {
       SubmitGuesses();
-      SubmitAhead();
       return HandOut(std::min(most, ready.size() - next_ready));
     }
     if (!wait || !WaitsForReads()) {
@@ -228,7 +224,6 @@ void ExpertStore::Impl::End() {
   Drain();
   streaming = false;
   SubmitGuesses();
-  SubmitAhead();
 }
 
 ExpertStream::ExpertStream(ExpertStream&& other) noexcept
