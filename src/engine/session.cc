@@ -13,21 +13,26 @@ namespace {
 // Reports a prompt's progress layer by layer: a chunk of a big model takes a while.
 class ProgressObserver : public ForwardObserver {
  public:
-  ProgressObserver(const ProgressFn& progress, uint64_t total, int layers)
-      : progress_(progress), total_(total), layers_(layers) {}
+  ProgressObserver(const ProgressFn& progress, uint64_t total, Model& model)
+      : progress_(progress), total_(total), model_(model), bytes_before_(BytesRead()) {}
 
   void BeginChunk(uint64_t done, uint64_t tokens) {
     done_ = done;
     tokens_ = tokens;
   }
   void OnLayer(int layer, std::span<const float>) override {
-    progress_({"reading prompt", done_ + tokens_ * (layer + 1) / layers_, total_});
+    const auto layers = static_cast<uint64_t>(model_.config().layers);
+    const uint64_t done = done_ + tokens_ * (static_cast<uint64_t>(layer) + 1) / layers;
+    progress_({"reading prompt", done, total_, BytesRead() - bytes_before_});
   }
 
  private:
+  uint64_t BytesRead() const { return model_.store().stats().bytes_read; }
+
   const ProgressFn& progress_;
   uint64_t total_;
-  int layers_;
+  Model& model_;
+  uint64_t bytes_before_;
   uint64_t done_ = 0;
   uint64_t tokens_ = 0;
 };
@@ -131,7 +136,7 @@ Status Session::Observe(std::span<const int32_t> tokens, ForwardObserver& observ
 
 Status Session::Feed(std::span<const int32_t> tokens, const LogitsFn* on_logits,
                      ForwardObserver* observer, const ProgressFn& progress) {
-  ProgressObserver layers(progress, tokens.size(), model_->config().layers);
+  ProgressObserver layers(progress, tokens.size(), *model_);
   if (observer == nullptr && progress) observer = &layers;
   const int64_t chunk = model_->options().chunk_tokens;
   size_t done = 0;
