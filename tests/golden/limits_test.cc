@@ -267,5 +267,45 @@ TEST(FailingDiskTest, ErrorsEndPassesAndLeaveNoTrace) {
   EXPECT_GT(successes, 0);
 }
 
+// One token after the other, with guesses about the next layer that fail as well.
+TEST(FailingDiskTest, ErrorsEndDecodingAndLeaveNoTrace) {
+  EngineOptions options = TestOptions();
+  options.prefetch = Prefetch::kOn;
+  options.wrap_reader = [](std::unique_ptr<AsyncReader> reader) {
+    return std::make_unique<SimReader>(std::move(reader), SimOptions{.seed = 9,
+                                                                     .error_rate = 0.0006,
+                                                                     .early_end_rate = 0.0004,
+                                                                     .split_rate = 0.2,
+                                                                     .hold_rate = 0.3,
+                                                                     .spike_rate = 0.0005,
+                                                                     .spike_s = 0.02});
+  };
+  const auto engine = OpenAtFloor(TinyModel("tiny-random"), options);
+  ASSERT_NE(engine, nullptr);
+  auto session = engine->NewSession();
+  ASSERT_TRUE(session.has_value());
+  const std::vector<int32_t> tokens = SomeTokens(20, 500);
+  const LogitRows want = AllLogits(TinyModel("tiny-random"), tokens);
+  int failures = 0, successes = 0;
+  for (int run = 0; run < 60; ++run) {
+    session->Reset();
+    LogitRows got;
+    for (const int32_t token : tokens) {
+      const Status status = session->Append(token);
+      if (!status.has_value()) {
+        EXPECT_THAT(status.error().ToString(),
+                    testing::ContainsRegex("expert [0-9]+ of layer [0-9]+"));
+        break;
+      }
+      got.emplace_back(session->logits().begin(), session->logits().end());
+    }
+    ++(got.size() == tokens.size() ? successes : failures);
+    EXPECT_EQ(FirstDifference(got, LogitRows(want.begin(), want.begin() + std::ssize(got))), "");
+  }
+  EXPECT_GT(failures, 0);
+  EXPECT_GT(successes, 0);
+  EXPECT_GT(engine->model().store().stats().guesses_read, 0u);
+}
+
 }  // namespace
 }  // namespace flashmoe

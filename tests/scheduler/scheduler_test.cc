@@ -10,7 +10,9 @@
 #include <random>
 #include <thread>
 
+#include "io/sim_reader.h"
 #include "tests/scheduler/ticket.h"
+#include "tests/support/least_memory.h"
 #include "tests/support/test_model.h"
 
 namespace flashmoe {
@@ -85,6 +87,52 @@ TEST_F(SchedulerTest, EachOfManyAnswersEqualsItsOwn) {
     EXPECT_EQ(stats.request.count, 8u);
     scheduler_.reset();
   }
+}
+
+// What shares a step with an expert that cannot be read ends with its error; whoever comes after
+// gets the answer that a good disk gives.
+TEST_F(SchedulerTest, AFailingDiskEndsTheRequestsOfAStepAndNoOthers) {
+  SimReader* disk = nullptr;
+  EngineOptions options = TestOptions();
+  options.sequences = 4;
+  options.wrap_reader = [&](std::unique_ptr<AsyncReader> reader) {
+    auto sim = std::make_unique<SimReader>(std::move(reader), SimOptions{.error_rate = 0.002});
+    disk = sim.get();
+    return sim;
+  };
+  engine_ = OpenAtFloor(path_, options);
+  ASSERT_NE(engine_, nullptr);
+  auto created = Scheduler::Create(*engine_, {.slots = 4});
+  ASSERT_TRUE(created.has_value()) << created.error().ToString();
+  scheduler_ = std::move(*created);
+
+  int failed = 0, ended = 0;
+  for (int round = 0; round < 12; ++round) {
+    if (round == 11) {
+      ASSERT_TRUE(scheduler_->Inspect([&](Engine&) { disk->set_options({}); }));
+    }
+    std::vector<Ticket> tickets(4);
+    std::vector<GenerateRequest> requests;
+    for (int i = 0; i < 4; ++i) {
+      requests.push_back(GreedyRequest(SomeTokens(5 + 30 * i, 500, 4 * round + i), 4));
+      ASSERT_TRUE(tickets[i].Submit(*scheduler_, requests[i]).has_value());
+    }
+    for (int i = 0; i < 4; ++i) {
+      const auto result = tickets[i].end.get();
+      if (!result.has_value()) {
+        ++failed;
+        EXPECT_LT(round, 11);
+        EXPECT_THAT(result.error().ToString(),
+                    testing::ContainsRegex("expert [0-9]+ of layer [0-9]+"));
+        continue;
+      }
+      ++ended;
+      EXPECT_EQ(result->tokens, Alone(requests[i]).tokens);
+    }
+  }
+  EXPECT_GT(failed, 0);
+  EXPECT_GT(ended, 4) << "beside those of the last round";
+  EXPECT_EQ(SettledStats().positions_used, 0);
 }
 
 TEST_F(SchedulerTest, AFullQueueRefusesAndSaysWhenToComeBack) {
