@@ -17,7 +17,7 @@ namespace {
 struct BenchFlags {
   EngineFlags engine;
   std::vector<std::string> budgets;
-  std::vector<std::string> scenarios = {"cold", "warm", "varied", "prefill"};
+  std::vector<std::string> scenarios = {"cold", "warm", "varied", "first-prefill", "prefill"};
   std::vector<int64_t> prompt_tokens = {512};
   int64_t tokens = 64, at = 0;
   int repetitions = 3;
@@ -119,10 +119,11 @@ void AddRunOptions(CLI::App& bench, BenchFlags& flags) {
   bench
       .add_option("--scenarios", flags.scenarios,
                   "Which of cold (nothing in memory), warm (the same text again), varied (another "
-                  "text), prefill; default: all")
+                  "text), first-prefill (a prompt, nothing in memory), prefill (a prompt that was "
+                  "read before); default: all")
       ->type_name("LIST")
       ->delimiter(',')
-      ->check(CLI::IsMember({"cold", "warm", "varied", "prefill"}));
+      ->check(CLI::IsMember({"cold", "warm", "varied", "first-prefill", "prefill"}));
   bench
       .add_option("--decode-text", flags.text,
                   "The text whose tokens are decoded; default: a few pages of English")

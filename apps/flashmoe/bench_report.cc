@@ -10,9 +10,13 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+const char* First(const RunSeries& series) {
+  return series.scenario == Scenario::kFirstPrefill ? "first " : "";
+}
+
 std::string Title(const RunSeries& series) {
   return series.decodes() ? fmt::format("decode {}, {}", series.tokens, Name(series.scenario))
-                          : fmt::format("prompt of {}", series.tokens);
+                          : fmt::format("{}prompt of {}", First(series), series.tokens);
 }
 
 double PerToken(const TimedRun& run, double amount) {
@@ -216,21 +220,24 @@ std::string ReportCsv(const BenchReport& report) {
       "budget_bytes,scenario,repetition,tokens,position,seconds,tokens_per_s,roof_tokens_per_s,"
       "predicted_tokens_per_s,hit_rate,bytes_read,bytes_missed,prefetched_bytes_used,"
       "prefetched_bytes_wasted,read_gbps,probed_gbps,waiting_s,disk_idle_s,"
-      "roof_while_reading_tokens_per_s\n";
+      "roof_while_reading_tokens_per_s,at_s,resident_bytes\n";
+  std::optional<double> begin_s;  // when the first run began
   for (const BudgetReport& budget : report.budgets) {
     for (const RunSeries& series : budget.series) {
       const std::optional<double> roof = series.roof_while_reading();
       for (size_t i = 0; i < series.runs.size(); ++i) {
         const TimedRun& run = series.runs[i];
+        if (!begin_s) begin_s = run.ended_s - run.seconds;
         csv += fmt::format(
             "{},{},{},{},{},{:.6f},{:.4f},{:.4f},{:.4f},{:.5f},{},{},{},{},{:.4f},"
-            "{:.4f},{:.6f},{:.6f},{}\n",
+            "{:.4f},{:.6f},{:.6f},{},{:.1f},{}\n",
             budget.budget_bytes, Name(series.scenario), i + 1, run.tokens, run.position,
-            run.seconds, run.tokens_per_s(), series.roofs.lowest().value_or(0),
+            run.seconds, run.tokens_per_s(), series.run_roofs[i].lowest().value_or(0),
             series.predicted_tokens_per_s.value_or(0), run.hit_rate(), run.store.bytes_read,
             run.bytes_missed(), run.store.bytes_guessed_used, run.bytes_wasted(),
             run.read_bytes_per_s() * 1e-9, run.disk.per_s() * 1e-9, run.store.wait_s,
-            run.disk_idle_s(), roof ? fmt::format("{:.4f}", *roof) : "");
+            run.disk_idle_s(), roof ? fmt::format("{:.4f}", *roof) : "", run.ended_s - *begin_s,
+            run.resident_bytes);
       }
     }
   }

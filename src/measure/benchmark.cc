@@ -20,19 +20,24 @@
 namespace flashmoe {
 namespace {
 
-constexpr std::array<std::string_view, 4> kNames = {"cold", "warm", "varied", "prefill"};
+constexpr std::array<std::string_view, 5> kNames = {"cold", "warm", "varied", "prefill",
+                                                    "first-prefill"};
 
 bool Has(const BenchOptions& options, Scenario scenario) {
   return std::ranges::find(options.scenarios, scenario) != options.scenarios.end();
 }
 
+bool Prefills(const BenchOptions& options) {
+  return std::ranges::any_of(options.scenarios, IsPrefill);
+}
+
 int64_t LongestPrompt(const BenchOptions& options) {
-  if (!Has(options, Scenario::kPrefill) || options.prompt_tokens.empty()) return 0;
+  if (!Prefills(options) || options.prompt_tokens.empty()) return 0;
   return *std::ranges::max_element(options.prompt_tokens);
 }
 
 bool Decodes(const BenchOptions& options) {
-  return std::ranges::any_of(options.scenarios, [](Scenario s) { return s != Scenario::kPrefill; });
+  return !std::ranges::all_of(options.scenarios, IsPrefill);
 }
 
 // Tokens of one decode, with what comes before it.
@@ -73,7 +78,7 @@ class BudgetBench {
     FM_ASSIGN_OR_RETURN(TextModel words, LoadTextModel(*file));
     EngineOptions engine_options = options_.engine;
     engine_options.memory_bytes = budget;
-    if (Has(options_, Scenario::kPrefill)) engine_options.caller_bytes += kArithmeticBytes;
+    if (Prefills(options_)) engine_options.caller_bytes += kArithmeticBytes;
     const int64_t longest = std::max(DecodeSpan(options_), LongestPrompt(options_));
     engine_options.context = std::max(engine_options.context, longest);
     engine_options.context_needed = engine_options.context_least = longest;
@@ -85,9 +90,7 @@ class BudgetBench {
     total_ = CountTokens();
     Status status;
     if (Decodes(options_)) status = DecodeAll(session, report);
-    if (status.has_value() && Has(options_, Scenario::kPrefill)) {
-      status = PrefillAll(session, report);
-    }
+    if (status.has_value() && Prefills(options_)) status = PrefillAll(session, report);
     std::erase_if(report.series, [](const RunSeries& series) { return series.runs.empty(); });
     if (peak_is_ours) report.peak_bytes = PeakResidentBytes();
     return status;
@@ -97,9 +100,10 @@ class BudgetBench {
   uint64_t CountTokens() const {
     uint64_t tokens = 0;
     for (const Scenario scenario : options_.scenarios) {
-      if (scenario != Scenario::kPrefill) tokens += static_cast<uint64_t>(options_.decode_tokens);
-    }
-    if (Has(options_, Scenario::kPrefill)) {
+      if (!IsPrefill(scenario)) {
+        tokens += static_cast<uint64_t>(options_.decode_tokens);
+        continue;
+      }
       for (const int64_t prompt : options_.prompt_tokens) tokens += static_cast<uint64_t>(prompt);
     }
     return tokens * static_cast<uint64_t>(options_.repetitions);
@@ -110,16 +114,19 @@ class BudgetBench {
     if (progress_) progress_({"measuring", std::min(done_, total_), total_});
   }
 
+  // Empties the store and, where that is permitted, the page cache of the model.
+  void Forget(BudgetReport& report) {
+    engine_->model().store().Clear();
+    report.cached_when_cold_bytes =
+        std::max(report.cached_when_cold_bytes, DropFromPageCache(files_));
+  }
+
   // Decodes the text from `first` on.
   Result<TimedRun> Decode(Session& session, int64_t first, bool cold, BudgetReport& report) {
     const int64_t position = options_.decode_position;
     session.Reset();
     if (position > 0) FM_RETURN_IF_ERROR(session.Sync(text_.Slice(first, position)));
-    if (cold) {
-      engine_->model().store().Clear();
-      report.cached_when_cold_bytes =
-          std::max(report.cached_when_cold_bytes, DropFromPageCache(files_));
-    }
+    if (cold) Forget(report);
     return TimeRun(engine_->model(), session, text_.Slice(first + position, options_.decode_tokens),
                    Feeding::kOneByOne, disk_);
   }
@@ -133,12 +140,15 @@ class BudgetBench {
         series.push_back({.scenario = scenario, .tokens = options_.decode_tokens});
       }
     }
-    if (!Has(options_, Scenario::kCold)) {
-      FM_RETURN_IF_ERROR(Decode(session, 0, /*cold=*/false, report));
-    }
     for (int round = 0; round < options_.repetitions; ++round) {
       for (RunSeries& one : series) {
         const bool varied = one.scenario == Scenario::kVaried;
+        // What the cold run leaves, or one that is not counted.
+        const bool first = round == 0 && &one == &series.front();
+        const bool other_text = one.scenario == Scenario::kWarm && Has(options_, Scenario::kVaried);
+        if (!Has(options_, Scenario::kCold) && (first || other_text)) {
+          FM_RETURN_IF_ERROR(Decode(session, 0, /*cold=*/false, report));
+        }
         FM_ASSIGN_OR_RETURN(TimedRun run,
                             Decode(session, varied ? (round + 1) * DecodeSpan(options_) : 0,
                                    one.scenario == Scenario::kCold, report));
@@ -149,23 +159,34 @@ class BudgetBench {
     return {};
   }
 
-  // The first time over a prompt is not counted: where all experts have room, it brings them in.
   Status PrefillAll(Session& session, BudgetReport& report) {
-    for (const int64_t tokens : options_.prompt_tokens) {
-      RunSeries& series =
-          report.series.emplace_back(RunSeries{.scenario = Scenario::kPrefill, .tokens = tokens});
-      const std::vector<int32_t> prompt = text_.Slice(0, tokens);
-      for (int round = -1; round < options_.repetitions; ++round) {
-        session.Reset();
-        FM_ASSIGN_OR_RETURN(TimedRun run,
-                            TimeRun(engine_->model(), session, prompt, Feeding::kAtOnce, disk_));
-        FM_ASSIGN_OR_RETURN(const MachineSpeed speed, MeasureArithmetic(facts_, kernels_, pool_));
-        series.arithmetic_s.push_back(
-            speed.LeastPrefillSeconds(facts_, static_cast<double>(tokens)));
-        if (round < 0) continue;
-        Report(run);
-        series.runs.push_back(std::move(run));
+    for (const Scenario scenario : {Scenario::kFirstPrefill, Scenario::kPrefill}) {
+      if (!Has(options_, scenario)) continue;
+      for (const int64_t tokens : options_.prompt_tokens) {
+        RunSeries& series =
+            report.series.emplace_back(RunSeries{.scenario = scenario, .tokens = tokens});
+        FM_RETURN_IF_ERROR(Prefill(session, report, series));
       }
+    }
+    return {};
+  }
+
+  // The first time over a prompt is not counted unless it is what was asked for: where all experts
+  // have room, it brings them in.
+  Status Prefill(Session& session, BudgetReport& report, RunSeries& series) {
+    const bool counted = series.scenario == Scenario::kFirstPrefill;
+    const std::vector<int32_t> prompt = text_.Slice(0, series.tokens);
+    for (int round = counted ? 0 : -1; round < options_.repetitions; ++round) {
+      session.Reset();
+      if (counted) Forget(report);
+      FM_ASSIGN_OR_RETURN(TimedRun run,
+                          TimeRun(engine_->model(), session, prompt, Feeding::kAtOnce, disk_));
+      FM_ASSIGN_OR_RETURN(const MachineSpeed speed, MeasureArithmetic(facts_, kernels_, pool_));
+      series.arithmetic_s.push_back(
+          speed.LeastPrefillSeconds(facts_, static_cast<double>(series.tokens)));
+      if (round < 0) continue;
+      Report(run);
+      series.runs.push_back(std::move(run));
     }
     return {};
   }
@@ -184,22 +205,26 @@ class BudgetBench {
 
 // What the disk and the memory, or the arithmetic, would have allowed.
 void AddRoofs(const ModelFacts& facts, const MachineSpeed& machine, RunSeries& series) {
-  const TimedRun total = series.Total();
-  const auto missed = static_cast<double>(total.bytes_missed());
-  const double disk_bytes_per_s =
-      total.disk.bytes > 0 ? total.disk.per_s() : machine.disk.bytes_per_s;
-  if (missed > 0 && disk_bytes_per_s > 0) {
-    series.roofs.disk = static_cast<double>(total.tokens) * disk_bytes_per_s / missed;
-  }
+  Roofs computing;
   if (series.decodes()) {
     const int64_t middle = series.runs.front().position + series.tokens / 2;
-    series.roofs.memory =
-        machine.memory_bytes_per_s / static_cast<double>(facts.TouchedBytes(middle));
+    computing.memory = machine.memory_bytes_per_s / static_cast<double>(facts.TouchedBytes(middle));
   } else {
     const std::vector<double>& times = series.arithmetic_s;
-    series.roofs.matrix =
+    computing.matrix =
         static_cast<double>(times.size()) / std::accumulate(times.begin(), times.end(), 0.0);
   }
+  const auto with_disk = [&](const TimedRun& run) {
+    Roofs roofs = computing;
+    const auto missed = static_cast<double>(run.bytes_missed());
+    const double bytes_per_s = run.disk.bytes > 0 ? run.disk.per_s() : machine.disk.bytes_per_s;
+    if (missed > 0 && bytes_per_s > 0) {
+      roofs.disk = static_cast<double>(run.tokens) * bytes_per_s / missed;
+    }
+    return roofs;
+  };
+  series.roofs = with_disk(series.Total());
+  for (const TimedRun& run : series.runs) series.run_roofs.push_back(with_disk(run));
 }
 
 // Computing that takes about a millisecond, of the kind that limits decoding, or prompts.
@@ -275,7 +300,7 @@ Result<Scenario> ScenarioFromName(std::string_view name) {
   const auto found = std::ranges::find(kNames, name);
   if (found != kNames.end()) return static_cast<Scenario>(found - kNames.begin());
   return InvalidInput(fmt::format("there is no scenario '{}'", name), {},
-                      "choose among cold, warm, varied and prefill");
+                      "choose among cold, warm, varied, prefill and first-prefill");
 }
 
 Spread SpreadOf(std::vector<double> values) {

@@ -22,15 +22,17 @@ enum class Scenario : uint8_t {
   kWarm,     // decode the same text again
   kVaried,   // decode another text than before
   kPrefill,  // a prompt that was read before
+  kFirstPrefill,  // a prompt with nothing in memory, as of kCold
 };
-std::string_view Name(Scenario scenario);  // "cold", "warm", "varied", "prefill"
+std::string_view Name(Scenario scenario);  // "cold", "warm", "varied", "prefill", "first-prefill"
+constexpr bool IsPrefill(Scenario scenario) { return scenario >= Scenario::kPrefill; }
 Result<Scenario> ScenarioFromName(std::string_view name);
 
 struct BenchOptions {
   EngineOptions engine;           // but for the budget
   std::vector<uint64_t> budgets;  // bytes; 0: what can be spared
   std::vector<Scenario> scenarios = {Scenario::kCold, Scenario::kWarm, Scenario::kVaried,
-                                     Scenario::kPrefill};
+                                     Scenario::kFirstPrefill, Scenario::kPrefill};
   std::vector<int64_t> prompt_tokens;
   int64_t decode_tokens = 0;
   int64_t decode_position = 0;  // where decoding begins, behind a prompt that is not timed
@@ -50,7 +52,8 @@ struct RunSeries {
   std::vector<TimedRun> runs = {};  // not empty
   // Of a prompt, before the first run and after each: the seconds that a token takes at least.
   std::vector<double> arithmetic_s = {};
-  Roofs roofs = {};  // from what these runs missed and touched
+  Roofs roofs = {};                   // from what these runs missed and touched
+  std::vector<Roofs> run_roofs = {};  // of each run
   // The part of its speed that computing keeps while the disk reads as fast as in these runs:
   // reading memory, or for prompts multiplying. None: nothing was read, or it is not known.
   std::optional<double> speed_kept = {};
@@ -58,7 +61,7 @@ struct RunSeries {
   // that makes no difference.
   std::optional<double> predicted_tokens_per_s = {};
 
-  bool decodes() const { return scenario != Scenario::kPrefill; }
+  bool decodes() const { return !IsPrefill(scenario); }
   Spread tokens_per_s() const;
   // Part of the lowest roof that the median reaches; 0 if there is none.
   double roof_share() const;

@@ -69,7 +69,7 @@ TEST(BenchmarkTest, EachScenarioHasItsRunsAndPartsThatAddUp) {
   ASSERT_EQ(report->budgets.size(), 1u);
   const BudgetReport& budget = report->budgets.front();
   EXPECT_TRUE(budget.plan.memory.all_resident());
-  ASSERT_EQ(budget.series.size(), 4u);
+  ASSERT_EQ(budget.series.size(), 5u);
   for (const RunSeries& series : budget.series) {
     SCOPED_TRACE(Name(series.scenario));
     ASSERT_EQ(series.runs.size(), 2u);
@@ -85,10 +85,13 @@ TEST(BenchmarkTest, EachScenarioHasItsRunsAndPartsThatAddUp) {
     const TimedRun total = series.Total();
     EXPECT_EQ(total.tokens, series.tokens * 2);
     EXPECT_NEAR(total.seconds, series.runs[0].seconds + series.runs[1].seconds, 1e-9);
-    EXPECT_EQ(series.predicted_tokens_per_s.has_value(), series.scenario != Scenario::kCold);
+    const bool first = series.scenario == Scenario::kFirstPrefill;
+    EXPECT_EQ(series.predicted_tokens_per_s.has_value(),
+              !first && series.scenario != Scenario::kCold);
+    EXPECT_EQ(series.run_roofs.size(), 2u);
     EXPECT_EQ(series.roofs.memory.has_value(), series.decodes());
     EXPECT_EQ(series.roofs.matrix.has_value(), !series.decodes());
-    ASSERT_EQ(series.arithmetic_s.size(), series.decodes() ? 0u : 3u);
+    ASSERT_EQ(series.arithmetic_s.size(), series.decodes() ? 0u : first ? 2u : 3u);
     for (const double seconds : series.arithmetic_s) EXPECT_GT(seconds, 0);
     EXPECT_GT(series.roofs.matrix.value_or(1), 0);
   }
@@ -116,6 +119,20 @@ TEST(BenchmarkTest, ColdRunsReadAndWarmOnesFindWhatWasRead) {
   EXPECT_FALSE(series[1].roofs.disk.has_value());
   EXPECT_FALSE(series[1].speed_kept.has_value()) << "nothing was read";
   EXPECT_EQ(warm.store.requests, cold.store.requests) << "the same text routes the same";
+}
+
+TEST(BenchmarkTest, FirstPromptsFindNothingInMemory) {
+  BenchOptions options = Options();
+  options.scenarios = {Scenario::kFirstPrefill, Scenario::kPrefill};
+  const auto report = RunBenchmark(kEmber, SomeText(), options);
+  ASSERT_TRUE(report.has_value()) << report.error().ToString();
+  const std::vector<RunSeries>& series = report->budgets.front().series;
+  ASSERT_EQ(series.size(), 2u);
+  for (const TimedRun& run : series[0].runs) {
+    EXPECT_EQ(run.store.hits, 0u);
+    EXPECT_GT(run.store.bytes_read, 0u);
+  }
+  EXPECT_EQ(series[1].Total().store.bytes_read, 0u);
 }
 
 TEST(BenchmarkTest, AskedForOneScenarioItRunsOne) {

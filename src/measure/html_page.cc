@@ -72,7 +72,10 @@ std::string Figure(std::string_view title, std::string_view chart, std::string_v
 }
 
 std::string Title(const RunSeries& series) {
-  if (!series.decodes()) return fmt::format("prompt of {}", series.tokens);
+  if (!series.decodes()) {
+    const char* first = series.scenario == Scenario::kFirstPrefill ? "first " : "";
+    return fmt::format("{}prompt of {}", first, series.tokens);
+  }
   return fmt::format("decode, {}", Name(series.scenario));
 }
 

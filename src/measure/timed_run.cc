@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "base/clock.h"
+#include "base/memory.h"
 
 namespace flashmoe {
 namespace {
@@ -106,6 +107,8 @@ Result<TimedRun> TimeRun(Model& model, Session& session, std::span<const int32_t
   Add(model.clock().prefill(), run.steps);  // a prompt may end with a pass of one token
   run.store = model.store().stats();
   disk.Sample(run.disk);
+  run.ended_s = NowSeconds();
+  run.resident_bytes = ResidentBytes();
   return run;
 }
 

@@ -24,7 +24,9 @@ struct TimedRun {
   double seconds = 0;
   StepTimes steps;  // of passes of any length
   StoreStats store;
-  TimedBytes disk;  // what bursts of reads got in between; their time is not counted above
+  TimedBytes disk;     // what bursts of reads got in between; their time is not counted above
+  double ended_s = 0;  // NowSeconds() after it
+  uint64_t resident_bytes = 0;  // that the process held then; 0: not known
 
   double tokens_per_s() const { return static_cast<double>(tokens) / seconds; }
   double hit_rate() const;        // 1 if nothing was asked for
