@@ -17,8 +17,10 @@ namespace {
 constexpr int64_t kRows = 512, kCols = 2048;  // an expert of Qwen3.5-35B-A3B
 
 struct KernelsFlags {
-  std::vector<std::string> types = {"q4_0",    "q8_0",  "q4_k",   "q5_k",  "q6_k", "q2_k",
-                                    "iq2_xxs", "iq3_s", "iq4_xs", "mxfp4", "mlx4", "bf16"};
+  std::vector<std::string> types = {"q4_0",  "q4_1",    "q5_0",  "q5_1",   "q8_0",    "q2_k",
+                                    "q3_k",  "q4_k",    "q5_k",  "q6_k",   "iq2_xxs", "iq2_xs",
+                                    "iq2_s", "iq3_xxs", "iq3_s", "iq4_nl", "iq4_xs",  "mxfp4",
+                                    "mlx2",  "mlx4",    "mlx6",  "mlx8",   "bf16",    "f16"};
   std::vector<int64_t> tokens = {4, 8, 16, 32, 64, 512};
   std::string isa = "auto";
   int threads = 0;

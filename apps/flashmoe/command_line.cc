@@ -328,6 +328,7 @@ nlohmann::ordered_json MemoryPlanToJson(const MemoryPlan& memory) {
           {"state_bytes", memory.state},
           {"scratch_bytes", memory.scratch},
           {"router_copies_bytes", memory.routers},
+          {"checkpoint_bytes", memory.checkpoints},
           {"expert_bytes", memory.experts},
           {"slots", memory.slots},
           {"slots_all", memory.slots_all},

@@ -67,10 +67,11 @@ std::string MemoryText(const Outlook& o) {
   const MemoryPlan& m = o.memory;
   std::string text = fmt::format(
       "In {} of memory it runs: {} for what every token needs, {} for the state of {} positions, "
-      "{} for program and scratch, {} for {} of the {} experts ({:.0f} %).\n",
+      "{} for program and scratch, {}{} for {} of the {} experts ({:.0f} %).\n",
       FormatBytes(m.budget), FormatBytes(m.dense), FormatBytes(m.state), m.context,
-      FormatBytes(m.process + m.scratch), FormatBytes(m.experts), m.slots, m.slots_all,
-      100 * o.decode.resident_share);
+      FormatBytes(m.process + m.scratch),
+      m.routers > 0 ? FormatBytes(m.routers) + " for routers that learn to look ahead, " : "",
+      FormatBytes(m.experts), m.slots, m.slots_all, 100 * o.decode.resident_share);
   if (m.all_resident()) return text + "Nothing is read from the disk once it is there.\n";
   return text + fmt::format(
                     "A token takes {} of experts. Of these {:.0f} % should be found in memory (an "
@@ -93,8 +94,10 @@ std::string SpeedText(const Outlook& o) {
 }
 
 std::string RoofText(const Outlook& o) {
-  std::string text = fmt::format("No engine could exceed: {:.1f} tokens/s by memory ({:.1f} GB/s)",
-                                 *o.decode.roofs.memory, o.machine.memory_bytes_per_s * 1e-9);
+  std::string text =
+      fmt::format("No engine could exceed: {:.1f} tokens/s by memory ({:.1f} GB/s, {} a token)",
+                  *o.decode.roofs.memory, o.machine.memory_bytes_per_s * 1e-9,
+                  FormatBytes(o.facts.TouchedBytes(kOutlookPosition)));
   if (o.decode.roofs.disk) {
     text +=
         fmt::format(", {:.1f} by the disk ({:.2f} GB/s, {}) with these hits", *o.decode.roofs.disk,
