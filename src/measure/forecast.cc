@@ -11,6 +11,9 @@ namespace {
 // parts of mixers, choosing experts, and threads that wait for each other (docs/performance.md).
 constexpr double kDecodeProducts = 0.8;
 constexpr double kPrefillProducts = 0.8;
+// Of the time of computing, the head aside, what reads go on in: guesses name about as much of what
+// is missed in time (docs/performance.md, "Prefetching").
+constexpr double kGuessed = 0.45;
 // From a read's submission until its first bytes, where nothing else is read.
 constexpr double kReadLatency_s = 150e-6;
 
@@ -70,11 +73,13 @@ DecodeForecast ForecastDecode(const ModelFacts& facts, const MemoryPlan& plan,
   f.roofs.memory = machine.memory_bytes_per_s / static_cast<double>(facts.TouchedBytes(position));
   if (f.bytes_missed == 0) return f;
 
-  // What is read is hidden behind the experts that are there; the first bytes are always awaited.
+  // What is read is hidden behind the experts that are there or, of what was guessed, behind all
+  // but the head; the first bytes are always awaited.
   const double read_s = f.bytes_missed / machine.disk.bytes_per_s;
   const double missing = 1 - std::pow(f.hit_rate, facts.experts_per_token);
-  f.wait_s = std::max(read_s - f.hit_rate * experts_s, 0.0) +
-             facts.config.layers * missing * kReadLatency_s;
+  const double before_head_s = f.compute_s - machine.DecodeHeadSeconds(facts) / kDecodeProducts;
+  const double hidden_s = std::max(f.hit_rate * experts_s, kGuessed * before_head_s);
+  f.wait_s = std::max(read_s - hidden_s, 0.0) + facts.config.layers * missing * kReadLatency_s;
   f.roofs.disk = 1 / read_s;
   return f;
 }

@@ -75,8 +75,11 @@ DiskSpeed MeasureDisk(const File& file, const ModelFacts& facts, ReaderKind read
 }  // namespace
 
 double MachineSpeed::DecodeDenseSeconds(const ModelFacts& facts) const {
-  return OneTokenSeconds(facts.products.dense, dense) +
-         OneTokenSeconds({facts.products.head}, head);
+  return OneTokenSeconds(facts.products.dense, dense) + DecodeHeadSeconds(facts);
+}
+
+double MachineSpeed::DecodeHeadSeconds(const ModelFacts& facts) const {
+  return OneTokenSeconds({facts.products.head}, head);
 }
 
 double MachineSpeed::DecodeExpertSeconds(const ModelFacts& facts) const {

@@ -27,7 +27,8 @@ struct MachineSpeed {
   MixerSpeed mixers;
 
   // What all of a token's products with weights take, alone.
-  double DecodeDenseSeconds(const ModelFacts& facts) const;
+  double DecodeDenseSeconds(const ModelFacts& facts) const;  // the head's among them
+  double DecodeHeadSeconds(const ModelFacts& facts) const;
   double DecodeExpertSeconds(const ModelFacts& facts) const;
   // One token's share of a pass of `tokens` from position `first` on, of which `tokens_an_expert`
   // meet at each expert: products with weights, and mixers.
