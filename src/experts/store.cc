@@ -149,6 +149,8 @@ void ExpertStore::Expect(int layer, std::span<const ExpertGuess> guesses, int at
 
 void ExpertStore::Poll() { impl_->Poll(); }
 
+void ExpertStore::AwaitMemory() { impl_->prefault.Wait(); }
+
 void ExpertStore::Clear() { impl_->Clear(); }
 
 const ExpertCatalog& ExpertStore::catalog() const { return impl_->catalog; }

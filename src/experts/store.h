@@ -183,6 +183,10 @@ class ExpertStore {
   // Goes on reading guesses. For between requests, where much is computed; costs next to nothing.
   void Poll();
 
+  // Until the system has given all of the slots' memory, which begins when the store is made and
+  // goes on beside requests. A virtual machine's host may take 2 s for each GB.
+  void AwaitMemory();
+
   // Forgets what is in memory, as if nothing had been read yet; what the policy has learnt stays.
   // REQUIRES: no stream is alive.
   void Clear();

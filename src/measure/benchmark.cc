@@ -84,6 +84,7 @@ class BudgetBench {
     engine_options.context_needed = engine_options.context_least = longest;
     FM_ASSIGN_OR_RETURN(engine_,
                         Engine::Load(std::move(file), std::move(words), engine_options, progress_));
+    engine_->model().store().AwaitMemory();  // what it takes is no part of any run
     FM_ASSIGN_OR_RETURN(Session session, engine_->NewSession());
     report.budget_bytes = engine_->plan().memory.budget;
     report.plan = engine_->plan();
