@@ -72,7 +72,10 @@ Json SeriesToJson(const BenchReport& report, const RunSeries& series) {
   const Spread speed = series.tokens_per_s();
   const int64_t middle = series.runs.front().position + series.tokens / 2;
   Json runs = Json::array();
-  for (const TimedRun& run : series.runs) runs.push_back(RunToJson(run));
+  for (size_t i = 0; i < series.runs.size(); ++i) {
+    runs.push_back(RunToJson(series.runs[i]));
+    runs.back()["roofs_tokens_per_s"] = RoofsToJson(series.run_roofs[i]);
+  }
   Json json = {
       {"scenario", Name(series.scenario)},
       {"tokens", series.tokens},

@@ -91,8 +91,8 @@ std::string Row(const BudgetReport& budget, const RunSeries& series) {
   };
   return fmt::format(
       "<tr><td>{:.3g} GiB</td><td>{}</td><td>{:.2f}</td><td>{:.2f} to {:.2f}</td><td>{}</td>"
-      "<td>{}</td><td>{}</td><td>{}</td><td>{:.1f} %</td><td>{:.1f}</td><td>{:.2f}</td>"
-      "<td>{:.0f} %</td></tr>\n",
+      "<td>{}</td><td>{}</td><td>{}</td><td>{:.1f} %</td><td>{:.1f}</td>"
+      "<td>{:.1f}, {:.1f}</td><td>{:.2f}</td><td>{:.0f} %</td></tr>\n",
       Gib(budget.budget_bytes), Title(series), speed.median, speed.least, speed.most,
       roof ? fmt::format("{:.2f}", *roof) : "",
       roof ? fmt::format("{:.0f} %", 100 * series.roof_share()) : "",
@@ -100,8 +100,9 @@ std::string Row(const BudgetReport& budget, const RunSeries& series) {
           ? fmt::format("{:.2f} ({:.0f} %)", *while_reading, 100 * speed.median / *while_reading)
           : "",
       series.predicted_tokens_per_s ? fmt::format("{:.2f}", *series.predicted_tokens_per_s) : "",
-      100 * total.hit_rate(), per_token(total.store.bytes_read), total.read_bytes_per_s() * 1e-9,
-      100 * total.disk_idle_s() / total.seconds);
+      100 * total.hit_rate(), per_token(total.store.bytes_read),
+      per_token(total.store.bytes_guessed_used), per_token(total.bytes_wasted()),
+      total.read_bytes_per_s() * 1e-9, 100 * total.disk_idle_s() / total.seconds);
 }
 
 std::string Table(const BenchReport& report) {
@@ -109,11 +110,33 @@ std::string Table(const BenchReport& report) {
       "<div class=\"wide\"><table>\n<tr><th>budget</th><th>run</th><th>tokens/s</th>"
       "<th>range</th><th>roof</th><th>of it</th>"
       "<th>roof while reading (of it)</th><th>predicted</th><th>hits</th><th>MB/token</th>"
-      "<th>GB/s</th><th>disk idle</th></tr>\n";
+      "<th>guessed MB: useful, wasted</th><th>GB/s</th><th>disk idle</th></tr>\n";
   for (const BudgetReport& budget : report.budgets) {
     for (const RunSeries& series : budget.series) html += Row(budget, series);
   }
   return html + "</table></div>\n";
+}
+
+// What each budget was spent on, and what was held.
+std::string Notes(const BenchReport& report) {
+  std::string html = "<ul>\n";
+  for (const BudgetReport& budget : report.budgets) {
+    std::string note =
+        fmt::format("{:.3g} GiB: {}", Gib(budget.budget_bytes), budget.plan.ToString());
+    if (budget.peak_bytes > 0)
+      note += fmt::format(" Held at most {:.3g} GiB.", Gib(budget.peak_bytes));
+    if (const TimedBytes disk = budget.disk(); disk.bytes > 0) {
+      note +=
+          fmt::format(" Between the runs' tokens the disk gave {:.2f} GB/s.", disk.per_s() * 1e-9);
+    }
+    if (budget.cached_when_cold_bytes > 0) {
+      note += fmt::format(
+          " Cold runs were not quite cold: {:.3g} GiB of the model stayed in the page cache.",
+          Gib(budget.cached_when_cold_bytes));
+    }
+    html += fmt::format("<li>{}</li>\n", EscapeHtml(note));
+  }
+  return html + "</ul>\n";
 }
 
 // All runs' milliseconds a token, and the key to the colours.
@@ -237,7 +260,8 @@ std::string HtmlPage(const BenchReport& report) {
       "<meta name=\"viewport\" content=\"width=device-width\">\n<title>flashmoe bench: {}</title>\n"
       "<style>{}{}</style>\n",
       EscapeHtml(report.model), kStyle, Colors());
-  html += Introduction(report) + Table(report) + WhereTheTimeGoes(report) + OverBudgets(report);
+  html += Introduction(report) + Table(report) + Notes(report) + WhereTheTimeGoes(report) +
+          OverBudgets(report);
   // The last decoding of the last budget stands for all.
   const BudgetReport& budget = report.budgets.back();
   const auto series = std::find_if(budget.series.rbegin(), budget.series.rend(),
