@@ -1,5 +1,6 @@
-# For code whose speed nobody feels: half of the build is tests, and -O2 takes a third longer.
-set(FLASHMOE_COLD_OPTIONS $<$<CONFIG:Release>:-O1>)
+# Half of the build is tests, whose speed nobody feels, and -O2 takes a third longer. Not for the
+# program: with it some runs held 0.3 MB more than the plan had left room for.
+set(FLASHMOE_TEST_OPTIONS $<$<CONFIG:Release>:-O1>)
 
 # One library and one test binary per folder of src/. Unit tests stand beside the code as *_test.cc.
 
@@ -28,7 +29,7 @@ function(flashmoe_test name)
   target_compile_definitions(${name} PRIVATE
     FLASHMOE_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
     FLASHMOE_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data")
-  target_compile_options(${name} PRIVATE ${FLASHMOE_COLD_OPTIONS})
+  target_compile_options(${name} PRIVATE ${FLASHMOE_TEST_OPTIONS})
   gtest_discover_tests(${name} TEST_PREFIX ${name}. PROPERTIES TIMEOUT 600
                        DISCOVERY_TIMEOUT 60)
 endfunction()

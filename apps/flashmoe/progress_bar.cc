@@ -14,7 +14,7 @@ namespace {
 
 constexpr double kPatienceSeconds = 0.5;  // nothing is drawn for what is done sooner
 constexpr double kRedrawSeconds = 0.1;
-constexpr int kWidth = 20;
+constexpr int kWidth = 10;
 
 struct Bar {
   std::string stage;
@@ -31,11 +31,11 @@ std::string Amount(const Progress& p) {
   return fmt::format("{} of {} tokens", p.done, p.total);
 }
 
-// " at 1.92 GB/s", what the disk has given on average; empty if it was not read.
+// ", disk 1.92 GB/s": what it has given on average; empty if it was not read.
 std::string DiskSpeed(const Progress& p, double seconds) {
   const bool loading = std::string_view(p.stage) == "loading";
   const auto bytes = static_cast<double>(loading ? p.done : p.bytes_read);
-  return bytes > 0 ? fmt::format(", {:.2f} GB/s from disk", bytes / seconds / 1e9) : "";
+  return bytes > 0 ? fmt::format(", disk {:.2f} GB/s", bytes / seconds / 1e9) : "";
 }
 
 // What fits beside the cursor: a line that wraps cannot be drawn over.
