@@ -10,13 +10,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-const char* First(const RunSeries& series) {
-  return series.scenario == Scenario::kFirstPrefill ? "first " : "";
-}
-
 std::string Title(const RunSeries& series) {
   return series.decodes() ? fmt::format("decode {}, {}", series.tokens, Name(series.scenario))
-                          : fmt::format("{}prompt of {}", First(series), series.tokens);
+                          : PromptName(series);
 }
 
 double PerToken(const TimedRun& run, double amount) {

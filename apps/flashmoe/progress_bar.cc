@@ -33,8 +33,7 @@ std::string Amount(const Progress& p) {
 
 // ", disk 1.92 GB/s": what it has given on average; empty if it was not read.
 std::string DiskSpeed(const Progress& p, double seconds) {
-  const bool loading = std::string_view(p.stage) == "loading";
-  const auto bytes = static_cast<double>(loading ? p.done : p.bytes_read);
+  const auto bytes = static_cast<double>(p.bytes_read);
   return bytes > 0 ? fmt::format(", disk {:.2f} GB/s", bytes / seconds / 1e9) : "";
 }
 

@@ -297,6 +297,12 @@ TimedBytes BudgetReport::disk() const {
 
 std::string_view Name(Scenario scenario) { return kNames[static_cast<size_t>(scenario)]; }
 
+std::string PromptName(const RunSeries& series) {
+  FM_CHECK(!series.decodes());
+  const char* first = series.scenario == Scenario::kFirstPrefill ? "first " : "";
+  return fmt::format("{}prompt of {}", first, series.tokens);
+}
+
 Result<Scenario> ScenarioFromName(std::string_view name) {
   const auto found = std::ranges::find(kNames, name);
   if (found != kNames.end()) return static_cast<Scenario>(found - kNames.begin());

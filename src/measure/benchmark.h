@@ -71,6 +71,9 @@ struct RunSeries {
   TimedRun Total() const;
 };
 
+// "prompt of 512", "first prompt of 512". REQUIRES: it does not decode.
+std::string PromptName(const RunSeries& series);
+
 struct BudgetReport {
   uint64_t budget_bytes = 0;
   EnginePlan plan;

@@ -72,10 +72,7 @@ std::string Figure(std::string_view title, std::string_view chart, std::string_v
 }
 
 std::string Title(const RunSeries& series) {
-  if (!series.decodes()) {
-    const char* first = series.scenario == Scenario::kFirstPrefill ? "first " : "";
-    return fmt::format("{}prompt of {}", first, series.tokens);
-  }
+  if (!series.decodes()) return PromptName(series);
   return fmt::format("decode, {}", Name(series.scenario));
 }
 
@@ -123,8 +120,9 @@ std::string Notes(const BenchReport& report) {
   for (const BudgetReport& budget : report.budgets) {
     std::string note =
         fmt::format("{:.3g} GiB: {}", Gib(budget.budget_bytes), budget.plan.ToString());
-    if (budget.peak_bytes > 0)
+    if (budget.peak_bytes > 0) {
       note += fmt::format(" Held at most {:.3g} GiB.", Gib(budget.peak_bytes));
+    }
     if (const TimedBytes disk = budget.disk(); disk.bytes > 0) {
       note +=
           fmt::format(" Between the runs' tokens the disk gave {:.2f} GB/s.", disk.per_s() * 1e-9);

@@ -94,7 +94,7 @@ class WeightLoader {
 
   void Report(uint64_t bytes) {
     done_bytes_ = std::min(done_bytes_ + bytes, total_bytes_);
-    if (progress_) progress_({"loading", done_bytes_, total_bytes_});
+    if (progress_) progress_({"loading", done_bytes_, total_bytes_, done_bytes_});
   }
 
   Status Reap(bool wait) {
