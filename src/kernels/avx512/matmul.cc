@@ -4,11 +4,19 @@
 #include "kernels/simd/quantize.h"
 
 namespace flashmoe::avx512 {
+namespace {
+
+// What is faster for one token alone; null where nothing is.
+MatmulFn TokenMatmulOf(DType type) {
+  if (const MatmulFn pairs = MatmulPairToken(type)) return pairs;
+  return __builtin_cpu_supports("avx512vbmi") != 0 ? MatmulGridToken(type) : nullptr;
+}
+
+}  // namespace
 
 void Matmul(const Matrix& w, int64_t row_begin, int64_t row_end, const Activations& x, float* y,
             int64_t y_stride) {
-  const bool looks_up_bytes = x.n == 1 && __builtin_cpu_supports("avx512vbmi") != 0;
-  if (const MatmulFn token = looks_up_bytes ? MatmulGridToken(w.type) : nullptr) {
+  if (const MatmulFn token = x.n == 1 ? TokenMatmulOf(w.type) : nullptr) {
     return token(w, row_begin, row_end, x, y, y_stride);
   }
   MatmulOfType(w, row_begin, row_end, x, y, y_stride);

@@ -39,6 +39,8 @@ MatmulFn MatmulMlx(DType type);
 // Of one token with weights from grids, the same bits as MatmulGrid's; null for other types. Needs
 // AVX-512 VBMI too, which the caller has seen.
 MatmulFn MatmulGridToken(DType type);
+// Of one token with the types of two to five bits, the same bits as MatmulK's; null for others.
+MatmulFn MatmulPairToken(DType type);
 // See peak.h.
 int64_t MultiplyIntegers(int64_t rounds);
 int64_t MultiplyFloats(int64_t rounds);
