@@ -177,11 +177,14 @@ Json RoofsToJson(const Roofs& roofs) {
 }
 
 Json MachineToJson(const MachineSpeed& machine) {
-  return {
-      {"threads", machine.threads},           {"disk_gbps", machine.disk.bytes_per_s * 1e-9},
-      {"disk_reader", machine.disk.reader},   {"memory_gbps", machine.memory_bytes_per_s * 1e-9},
-      {"dense", SpeedsToJson(machine.dense)}, {"experts", SpeedsToJson(machine.experts)},
-      {"head", SpeedsToJson(machine.head)}};
+  return {{"threads", machine.threads},
+          {"disk_gbps", machine.disk.bytes_per_s * 1e-9},
+          {"disk_reader", machine.disk.reader},
+          {"disk_compute_s_per_gb", machine.disk.compute_s_per_byte * 1e9},
+          {"memory_gbps", machine.memory_bytes_per_s * 1e-9},
+          {"dense", SpeedsToJson(machine.dense)},
+          {"experts", SpeedsToJson(machine.experts)},
+          {"head", SpeedsToJson(machine.head)}};
 }
 
 Json ReportJson(const BenchReport& report) {

@@ -72,7 +72,7 @@ std::string MemoryText(const Outlook& o) {
       FormatBytes(m.process + m.scratch),
       m.routers > 0 ? FormatBytes(m.routers) + " for routers that learn to look ahead, " : "",
       FormatBytes(m.experts), m.slots, m.slots_all, 100 * o.decode.resident_share);
-  if (m.all_resident()) return text + "Nothing is read from the disk once it is there.\n";
+  if (m.all_resident()) return text;
   return text + fmt::format(
                     "A token takes {} of experts. Of these {:.0f} % should be found in memory (an "
                     "expectation, from traces of trained models), {} are read from the disk.\n",
@@ -138,8 +138,8 @@ std::string OutlookText(const PlanFlags& flags, const Outlook& o) {
                      c.name.empty() ? c.architecture : Printable(c.name),
                      FormatBytes(o.facts.file_bytes), c.layers, c.experts,
                      o.facts.experts_per_token) +
-         DownloadText(flags, o) + MemoryText(o) + "\n" + SpeedText(o) + RoofText(o) +
-         RemedyText(o) +
+         DownloadText(flags, o) + MemoryText(o) + o.read.ToString() + "\n\n" + SpeedText(o) +
+         RoofText(o) + RemedyText(o) +
          "\nSpeeds are expectations; flashmoe bench puts them beside measured ones.\n";
 }
 
@@ -160,6 +160,10 @@ nlohmann::ordered_json ToJson(const Outlook& o) {
           {"file_bytes", o.facts.file_bytes},
           {"experts_per_token", o.facts.experts_per_token},
           {"memory", MemoryPlanToJson(o.memory)},
+          {"read",
+           {{"regime", o.read.regime},
+            {"cache", o.read.cache_name()},
+            {"cache_reason", o.read.cache_why}}},
           {"machine", MachineToJson(o.machine)},
           {"decode",
            {{"tokens_per_s", o.decode.tokens_per_s()},

@@ -124,8 +124,9 @@ DeviceProfile Probe(const Extent& piece, const MemoryPlan& memory, const EngineO
   return ProbeDevice(*piece.file, piece.bytes, probe);
 }
 
-ReadPlan PlanReads(const Opened& opened, const PlanInputs& memory_inputs, const MemoryPlan& memory,
-                   uint64_t file_bytes, const EngineOptions& options) {
+ReadPlanInputs MakeReadInputs(const Opened& opened, const PlanInputs& memory_inputs,
+                              const MemoryPlan& memory, uint64_t file_bytes,
+                              const EngineOptions& options) {
   const Extent piece = TypicalPiece(opened.map.experts);
   ReadPlanInputs in;
   in.cache = options.cache;
@@ -138,7 +139,7 @@ ReadPlan PlanReads(const Opened& opened, const PlanInputs& memory_inputs, const 
   in.cached = CachedPart(opened.map.experts);
   in.slots = memory.slots;
   in.slots_all = memory.slots_all;
-  return MakeReadPlan(in, Probe(piece, memory, options));
+  return in;
 }
 
 // All that is decided before anything big is allocated.
@@ -199,8 +200,9 @@ Result<std::unique_ptr<Engine>> Engine::Load(std::unique_ptr<ModelFile> file, Te
   plan.prefetch = options.prefetch;
   plan.experts_as_trained = opened.experts_per_token == opened.config.experts_per_token;
 
-  plan.read =
-      PlanReads(opened, prepared.inputs, plan.memory, engine->file_->total_bytes(), options);
+  plan.read = MakeReadPlan(
+      MakeReadInputs(opened, prepared.inputs, plan.memory, engine->file_->total_bytes(), options),
+      Probe(TypicalPiece(opened.map.experts), plan.memory, options));
   const ReaderOptions reader = plan.read.reader_options();
   StoreOptions store_options;
   store_options.slots = plan.memory.slots;
@@ -316,9 +318,10 @@ uint64_t ModelFacts::TouchedBytes(int64_t position) const {
          static_cast<uint64_t>(position) * state_position_bytes;
 }
 
-Result<MemoryPlan> PlanMemory(ModelFile& file, const EngineOptions& options) {
+Result<Plans> MakePlans(ModelFile& file, const EngineOptions& options) {
   FM_ASSIGN_OR_RETURN(const Prepared prepared, Prepare(file, options));
-  return prepared.memory;
+  return Plans{prepared.memory, MakeReadInputs(prepared.opened, prepared.inputs, prepared.memory,
+                                               file.total_bytes(), options)};
 }
 
 }  // namespace flashmoe

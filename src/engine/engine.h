@@ -152,8 +152,13 @@ class Engine {
 // `experts_per_token` 0: as trained.
 Result<ModelFacts> Inspect(const ModelFile& file, int experts_per_token, KvType kv);
 
-// The plan that Engine::Load would make now, without loading; as Load, it lets go of the file's
-// text. What the process holds already counts, so the text model should have been loaded.
-Result<MemoryPlan> PlanMemory(ModelFile& file, const EngineOptions& options);
+// The plan that Engine::Load would make now, and all that its plan of reading rests on but the
+// disk's speed; nothing is loaded. As Load, it lets go of the file's text. What the process holds
+// already counts, so the text model should have been loaded.
+struct Plans {
+  MemoryPlan memory;
+  ReadPlanInputs reads;
+};
+Result<Plans> MakePlans(ModelFile& file, const EngineOptions& options);
 
 }  // namespace flashmoe

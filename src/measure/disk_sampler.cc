@@ -30,12 +30,11 @@ void DiskSampler::Sample(TimedBytes& sum) {
   last_s_ = NowSeconds();
 }
 
-std::optional<double> DiskSampler::SpeedKept(double bytes_per_s,
-                                             const std::function<void()>& step) {
+std::optional<double> DiskSampler::SpeedKept(double bytes_per_s, const std::function<void()>& step,
+                                             int rounds) {
   // The best of some, as roofs are: what others take from this machine is not the reads' doing.
-  constexpr int kRounds = 4;
   double alone = 0, beside = 0;
-  for (int round = 0; round < kRounds; ++round) {
+  for (int round = 0; round < rounds; ++round) {
     alone = std::max(alone, StepsPerSecond(0, step));
     beside = std::max(beside, StepsPerSecond(bytes_per_s, step));
   }

@@ -12,7 +12,7 @@
 namespace flashmoe {
 
 // How often an expert is found in memory when so large a part of all experts is there, while
-// decoding; from traces of trained models under LRU. 0 <= resident_share <= 1.
+// decoding; from traces of a trained model under the default policy. 0 <= resident_share <= 1.
 double ExpectedHitRate(double resident_share);
 
 // Tokens a second; none: nothing of the kind limits.

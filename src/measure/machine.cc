@@ -4,6 +4,7 @@
 
 #include "base/bandwidth.h"
 #include "base/check.h"
+#include "measure/disk_sampler.h"
 
 namespace flashmoe {
 namespace {
@@ -64,12 +65,27 @@ Status MeasureLayers(const ModelFacts& facts, const KernelTrial& trial, MachineS
   return {};
 }
 
+// Three quarters of what the device gives, while memory is read as decoding reads it.
+double ComputeSecondsPerByte(const File& file, const DeviceProfile& device, ThreadPool& pool) {
+  constexpr uint64_t kBufferBytes = uint64_t{64} << 20, kStepBytes = uint64_t{16} << 20;
+  constexpr int kRounds = 2;
+  const double bytes_per_s = 0.75 * device.gbps * 1e9;
+  Result<DiskSampler> disk = DiskSampler::Create(file, device, MeasuringBytes(kBufferBytes));
+  Result<MemorySweep> memory = MemorySweep::Create(pool, MeasuringBytes());
+  if (!disk.has_value() || !memory.has_value()) return 0;
+  const auto step = [&] { memory->Read(kStepBytes); };
+  const std::optional<double> kept = disk->SpeedKept(bytes_per_s, step, kRounds);
+  return kept ? (1 - *kept) / bytes_per_s : 0;
+}
+
 // By reads of the size that experts are read in, gate, up and down each, from all over the file.
-DiskSpeed MeasureDisk(const File& file, const ModelFacts& facts, ReaderKind reader) {
+DiskSpeed MeasureDisk(const File& file, const ModelFacts& facts, ReaderKind reader,
+                      ThreadPool& pool) {
   const DeviceProfile device = ProbeDevice(file, std::max<uint64_t>(1, facts.expert_bytes / 3),
                                            {.reader = reader, .file_bytes_least = 0});
-  if (!device.probed()) return {};
-  return {device.gbps * 1e9, device.reader_name(), device};
+  if (!device.probed()) return {.device = device};
+  return {device.gbps * 1e9, device.reader_name(), device,
+          ComputeSecondsPerByte(file, device, pool)};
 }
 
 }  // namespace
@@ -109,10 +125,11 @@ Result<MachineSpeed> MeasureMachine(const ModelFacts& facts, const File* file,
                                     const MachineOptions& options) {
   MachineSpeed speed;
   speed.threads = options.threads;
+  ThreadPool pool(options.threads);
   if (options.disk_bytes_per_s > 0) {
-    speed.disk = {options.disk_bytes_per_s, "given"};
+    speed.disk = {options.disk_bytes_per_s, "given", {.why_not = "its speed is given"}};
   } else if (file != nullptr) {
-    speed.disk = MeasureDisk(*file, facts, options.reader);
+    speed.disk = MeasureDisk(*file, facts, options.reader, pool);
   }
   FM_ASSIGN_OR_RETURN(const double measured,
                       MeasureReadBandwidth(options.threads, MeasuringBytes()));
@@ -120,7 +137,6 @@ Result<MachineSpeed> MeasureMachine(const ModelFacts& facts, const File* file,
 
   const ModelConfig& c = facts.config;
   FM_ASSIGN_OR_RETURN(const KernelTable* kernels, SelectKernels(options.isa));
-  ThreadPool pool(options.threads);
   const KernelTrial trial = {*kernels, pool};
   FM_RETURN_IF_ERROR(MeasureLayers(facts, trial, speed));
   FM_ASSIGN_OR_RETURN(speed.head,

@@ -15,8 +15,11 @@ namespace flashmoe {
 
 struct DiskSpeed {
   double bytes_per_s = 0;
-  std::string reader;         // "uring direct"
+  std::string reader = {};    // "uring direct"
   DeviceProfile device = {};  // how it was measured
+  // What reading takes of the cores' computing, in their seconds a byte; 0 if it is not known. Much
+  // where a virtual machine's host reads on the same cores.
+  double compute_s_per_byte = 0;
 };
 
 struct MachineSpeed {

@@ -63,8 +63,16 @@ Result<Outlook> MakeOutlook(ModelFile& file, const EngineOptions& options, const
   Outlook outlook;
   FM_ASSIGN_OR_RETURN(outlook.facts,
                       Inspect(file, options.experts_per_token, options.kv.value_or(KvType::kF16)));
-  FM_ASSIGN_OR_RETURN(outlook.memory, PlanMemory(file, options));
+  FM_ASSIGN_OR_RETURN(Plans plans, MakePlans(file, options));
+  outlook.memory = plans.memory;
   FM_ASSIGN_OR_RETURN(outlook.machine, MeasureMachine(outlook.facts, disk, machine));
+  const bool there = std::ranges::any_of(
+      file.files(), [&](const std::shared_ptr<const File>& part) { return part.get() == disk; });
+  if (!there) {
+    plans.reads.direct_possible = disk == nullptr || disk->direct_fd() >= 0;
+    plans.reads.cached = 0;
+  }
+  outlook.read = MakeReadPlan(plans.reads, outlook.machine.disk.device);
   outlook.decode = ForecastDecode(outlook.facts, outlook.memory, outlook.machine, kOutlookPosition);
   for (const int64_t tokens : kPrompts) {
     if (tokens > outlook.memory.context) continue;

@@ -19,6 +19,7 @@ struct Remedy {
 struct Outlook {
   ModelFacts facts;
   MemoryPlan memory;
+  ReadPlan read;
   MachineSpeed machine;
   DecodeForecast decode;
   std::vector<PrefillForecast> prefill;
@@ -28,8 +29,9 @@ struct Outlook {
 // Where a decoded token stands, for the bytes of keys and values that it touches.
 inline constexpr int64_t kOutlookPosition = 1024;
 
-// The memory plan is the one that Engine::Load would make of the same file and options. `disk`:
-// where its speed is measured, unless it is given.
+// The plans are those that Engine::Load would make of the same file and options, as if the model
+// lay on `disk`: a file there, the model's own or another; where the speed is measured unless it is
+// given, and may be null then.
 Result<Outlook> MakeOutlook(ModelFile& file, const EngineOptions& options, const File* disk,
                             const MachineOptions& machine);
 

@@ -76,7 +76,7 @@ TEST(OutlookTest, TheEnginesOwnPlanIsTheSame) {
   ASSERT_TRUE(words.has_value());
   // So much that neither the context nor the chunks depend on what the process holds just now.
   const EngineOptions options = WithMemory(ResidentBytes() + 1'000'000'000);
-  const auto outlook = PlanMemory(**file, options);
+  const auto outlook = MakePlans(**file, options);
   ASSERT_TRUE(outlook.has_value()) << outlook.error().ToString();
 
   file = ModelFile::Open(ember);
@@ -84,10 +84,10 @@ TEST(OutlookTest, TheEnginesOwnPlanIsTheSame) {
   const auto engine = Engine::Load(std::move(*file), std::move(*words), options);
   ASSERT_TRUE(engine.has_value()) << engine.error().ToString();
   const MemoryPlan& plan = (*engine)->plan().memory;
-  EXPECT_EQ(outlook->dense, plan.dense);
-  EXPECT_EQ(outlook->state, plan.state);
-  EXPECT_EQ(outlook->scratch, plan.scratch);
-  EXPECT_EQ(outlook->slots, plan.slots);
+  EXPECT_EQ(outlook->memory.dense, plan.dense);
+  EXPECT_EQ(outlook->memory.state, plan.state);
+  EXPECT_EQ(outlook->memory.scratch, plan.scratch);
+  EXPECT_EQ(outlook->memory.slots, plan.slots);
 }
 
 TEST(OutlookTest, SaysWhatWouldHelp) {
