@@ -42,6 +42,9 @@ struct ReadCompletion {
   Status status;  // an error names file, offset and cause; the bytes are then not to be used
 };
 
+// How long Reap() waits for something to arrive.
+inline constexpr double kReapSeconds = 0.2;
+
 // Used by one thread at a time. Destruction waits for reads in flight.
 class AsyncReader {
  public:
@@ -58,8 +61,9 @@ class AsyncReader {
   virtual void Flush() = 0;
 
   // Appends the completions that have arrived to `out`. With `wait`, blocks until there is at least
-  // one, unless nothing is in flight. Short reads have been continued; a file that ends early, or
-  // that somebody has written to since it was opened, is an error that names file and offset.
+  // one, unless nothing is in flight, but no longer than about kReapSeconds: a device that hangs
+  // does not hang its caller. Short reads have been continued; a file that ends early, or that
+  // somebody has written to since it was opened, is an error that names file and offset.
   virtual void Reap(bool wait, std::vector<ReadCompletion>& out) = 0;
 
   virtual size_t in_flight() const = 0;

@@ -67,11 +67,13 @@ Status ReadTimer::Reap(AsyncReader& reader, bool wait) {
 Result<TimedBytes> ReadTimer::Run(AsyncReader& reader, int depth, double seconds) {
   for (int i = 0; i < depth; ++i) FM_RETURN_IF_ERROR(Submit(reader));
   const double begin_s = NowSeconds();
-  double start_s = 0, last_s = 0;
+  double start_s = 0, last_s = 0, now_s = begin_s;
   uint64_t reads = 0, warm_up = 0;
   do {
     FM_RETURN_IF_ERROR(Reap(reader, /*wait=*/true));
-    last_s = NowSeconds();
+    now_s = NowSeconds();
+    if (done_.empty()) continue;
+    last_s = now_s;
     if (start_s == 0) {
       start_s = last_s;
       warm_up = done_.size();
@@ -80,7 +82,7 @@ Result<TimedBytes> ReadTimer::Run(AsyncReader& reader, int depth, double seconds
     }
     for (size_t i = 0; i < done_.size(); ++i) FM_RETURN_IF_ERROR(Submit(reader));
     reader.Flush();
-  } while (last_s - begin_s < seconds);
+  } while (now_s - begin_s < seconds);
   FM_RETURN_IF_ERROR(Drain(reader));
   if (reads == 0) {  // a slow disk: count everything
     reads = warm_up + static_cast<uint64_t>(depth);

@@ -4,7 +4,6 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
-#include <limits>
 #include <thread>
 #include <utility>
 
@@ -118,15 +117,16 @@ void SimReader::HandOut(bool all, std::vector<ReadCompletion>& out) {
 
 void SimReader::Reap(bool wait, std::vector<ReadCompletion>& out) {
   const size_t before = out.size();
+  const double until_s = NowSeconds() + kReapSeconds;
   CollectParts(/*wait=*/false);
   HandOut(/*all=*/false, out);
-  while (wait && in_flight_ > 0 && out.size() == before) {
+  while (wait && in_flight_ > 0 && out.size() == before && NowSeconds() < until_s) {
     if (reader_->in_flight() > 0) {
       CollectParts(/*wait=*/true);
       HandOut(/*all=*/false, out);
       continue;
     }
-    double ready = std::numeric_limits<double>::infinity();
+    double ready = until_s;
     for (const uint32_t index : arrived_) ready = std::min(ready, requests_[index].ready_s);
     const double sleep_s = ready - NowSeconds();
     if (sleep_s > 0) std::this_thread::sleep_for(std::chrono::duration<double>(sleep_s));

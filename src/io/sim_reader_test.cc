@@ -100,6 +100,19 @@ TEST_F(SimReaderTest, BandwidthAndLatencyTakeTheirTime) {
   EXPECT_EQ(reader->in_flight(), 1u);
 }
 
+TEST_F(SimReaderTest, ADiskThatHangsIsWaitedForOnlyForAWhile) {
+  auto reader = Make({.latency_s = 3 * kReapSeconds});
+  std::vector<ReadCompletion> done;
+  const double start = NowSeconds();
+  reader->Submit({test_.file(), 0, kBlockBytes, memory_.data(), 0});
+  reader->Reap(/*wait=*/true, done);
+  EXPECT_TRUE(done.empty());
+  EXPECT_GE(NowSeconds() - start, 0.9 * kReapSeconds);
+  EXPECT_EQ(reader->in_flight(), 1u);
+  while (done.empty()) reader->Reap(/*wait=*/true, done);
+  EXPECT_GE(NowSeconds() - start, 3 * kReapSeconds);
+}
+
 TEST_F(SimReaderTest, SpikesDelayWhatTheyHit) {
   auto reader = Make({.spike_rate = 0.1, .spike_s = 0.05});
   const double start = NowSeconds();

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cmath>
 #include <deque>
 #include <limits>
 #include <optional>
@@ -15,6 +16,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "io/errors.h"
 #include "io/readers.h"
 #include "io/transfer.h"
@@ -63,10 +65,11 @@ class UringReader final : public AsyncReader {
   std::optional<int> FixedBufferOf(const Transfer& transfer) const;
   void StartQueued();
   void Prepare(uint32_t index);
-  void Enter(unsigned wait);
+  void Enter(bool wait);
   void Collect(std::vector<ReadCompletion>& out);
 
   io_uring ring_;
+  __kernel_timespec patience_ = {.tv_sec = 0, .tv_nsec = std::lround(kReapSeconds * 1e9)};
   const bool direct_;
   std::span<std::byte> fixed_;  // registered memory, in pieces of kFixedBytesMax
   std::vector<std::optional<Transfer>> transfers_;  // [queue depth]
@@ -156,22 +159,26 @@ void UringReader::Prepare(uint32_t index) {
   io_uring_sqe_set_data64(sqe, index);
 }
 
-// Hands prepared entries over and, with `wait` = 1, waits for a completion.
-void UringReader::Enter(unsigned wait) {
+// Hands prepared entries over and, with `wait`, waits for a completion, for kReapSeconds at most.
+void UringReader::Enter(bool wait) {
+  io_uring_cqe* first = nullptr;
   while (true) {
-    const int n = wait > 0 ? io_uring_submit_and_wait(&ring_, wait) : io_uring_submit(&ring_);
-    if (n >= 0) return;
+    const int n = wait ? io_uring_submit_and_wait_timeout(&ring_, &first, 1, &patience_, nullptr)
+                       : io_uring_submit(&ring_);
+    if (n >= 0 || n == -ETIME) return;
     if (n == -EINTR) continue;
     // Out of memory for requests for the moment: what is at the kernel must finish first.
     FM_CHECK(n == -EAGAIN || n == -EBUSY || n == -ENOMEM);
-    if (wait == 0 || io_uring_cq_ready(&ring_) > 0) return;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    if (wait && io_uring_cq_ready(&ring_) == 0) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return;
   }
 }
 
 void UringReader::Flush() {
   StartQueued();
-  if (io_uring_sq_ready(&ring_) > 0) Enter(0);
+  if (io_uring_sq_ready(&ring_) > 0) Enter(/*wait=*/false);
 }
 
 void UringReader::Reap(bool wait, std::vector<ReadCompletion>& out) {
@@ -180,9 +187,11 @@ void UringReader::Reap(bool wait, std::vector<ReadCompletion>& out) {
   rejected_.clear();
   Flush();
   Collect(out);
+  const double until_s = NowSeconds() + kReapSeconds;
   while (wait && out.size() == before && at_kernel_ > 0) {
-    Enter(1);
+    Enter(/*wait=*/true);
     Collect(out);
+    if (NowSeconds() >= until_s) break;
   }
   Flush();  // the rests of short reads, and queued requests in the places of finished ones
 }

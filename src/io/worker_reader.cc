@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <iterator>
 #include <system_error>
 #include <utility>
@@ -72,7 +73,10 @@ void WorkerReader::Reap(bool wait, std::vector<ReadCompletion>& out) {
   Flush();
   if (in_flight_ == 0) return;
   std::unique_lock lock(mutex_);
-  if (wait) done_.wait(lock, [this] { return !completions_.empty(); });
+  if (wait) {
+    done_.wait_for(lock, std::chrono::duration<double>(kReapSeconds),
+                   [this] { return !completions_.empty(); });
+  }
   in_flight_ -= completions_.size();
   std::move(completions_.begin(), completions_.end(), std::back_inserter(out));
   completions_.clear();
