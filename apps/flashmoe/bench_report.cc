@@ -158,6 +158,11 @@ std::string BudgetText(const BudgetReport& budget) {
         "which may not be dropped here.\n",
         FormatBytes(budget.cached_when_cold_bytes));
   }
+  if (const uint64_t slots = budget.slots_given_back(); slots > 0) {
+    text += fmt::format(
+        "Other programs needed memory: {} of {} experts' places were given up during the runs.\n",
+        slots, budget.plan.memory.slots);
+  }
   text += fmt::format("\n{:<22}{:>9}{:>9}{:>9}{:>9}{:>7}{:>10}{:>10}{:>10}{:>8}{:>11}\n", "",
                       "tokens/s", "least", "most", "roof", "of it", "predicted", "hits", "MB/token",
                       "GB/s", "idle disk");
@@ -194,6 +199,7 @@ Json ReportJson(const BenchReport& report) {
     for (const RunSeries& one : budget.series) series.push_back(SeriesToJson(report, one));
     budgets.push_back({{"budget_bytes", budget.budget_bytes},
                        {"peak_bytes", budget.peak_bytes},
+                       {"slots_given_back", budget.slots_given_back()},
                        {"disk_gbps", budget.disk().per_s() * 1e-9},
                        {"cold_bytes_left_in_page_cache", budget.cached_when_cold_bytes},
                        {"predicted_hit_rate", budget.forecast.hit_rate},

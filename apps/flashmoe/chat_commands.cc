@@ -112,8 +112,8 @@ void ChatApp::Stats() {
   view_.Say(fmt::format(
       "last answer: {}\nall answers: {} tokens; memory {} of {}, {} of {} experts have a place",
       figures_.prompt_tokens > 0 ? FiguresLine(figures_, kAllColumns) : "none", total_tokens_,
-      FormatBytes(ResidentBytes()), FormatBytes(plan.memory.budget), plan.memory.slots,
-      plan.memory.slots_all));
+      FormatBytes(ResidentBytes()), FormatBytes(plan.memory.budget),
+      engine_.engine().model().store().slots(), plan.memory.slots_all));
 }
 
 void ChatApp::Model() {

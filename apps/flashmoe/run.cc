@@ -133,8 +133,17 @@ nlohmann::ordered_json ToJson(Engine& engine, const GenerateResult& r, const Tim
             {"bytes_read", experts.bytes_read},
             {"read_gbps", gbps}}},
           {"memory",
-           {{"budget_bytes", engine.plan().memory.budget}, {"peak_bytes", PeakResidentBytes()}}},
+           {{"budget_bytes", engine.plan().memory.budget},
+            {"peak_bytes", PeakResidentBytes()},
+            {"slots", engine.model().store().slots()}}},
           {"plan", PlanToJson(engine.plan())}};
+}
+
+// Of the slots that the plan had, those that others needed the memory of.
+std::string GivenBack(const ExpertStore& store) {
+  if (store.slots() == store.slots_made()) return "";
+  return fmt::format("; memory ran short: experts have {} of {} slots left", store.slots(),
+                     store.slots_made());
 }
 
 std::string ReportLine(Engine& engine, const GenerateResult& r) {
@@ -146,10 +155,10 @@ std::string ReportLine(Engine& engine, const GenerateResult& r) {
       experts.read_s > 0 ? static_cast<double>(experts.bytes_read) / experts.read_s / 1e9 : 0;
   return fmt::format(
       "{} prompt tokens at {:.1f}/s, {} tokens at {:.1f}/s, first after {:.2f} s; experts {:.1f} % "
-      "hits, {} read at {:.2f} GB/s; peak memory {} of {}",
+      "hits, {} read at {:.2f} GB/s; peak memory {} of {}{}",
       r.prompt_tokens, r.prefill_tokens_per_s(), r.tokens.size(), r.decode_tokens_per_s(), r.ttft_s,
       hits, FormatBytes(experts.bytes_read), gbps, FormatBytes(PeakResidentBytes()),
-      FormatBytes(engine.plan().memory.budget));
+      FormatBytes(engine.plan().memory.budget), GivenBack(engine.model().store()));
 }
 
 Result<int> Run(const RunFlags& flags) {

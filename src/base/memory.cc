@@ -94,8 +94,9 @@ void Memory::UseSmallPages() {
   if (data_ != nullptr) madvise(data_, AlignUp(size_, kPageBytes), MADV_NOHUGEPAGE);
 }
 
-void Memory::Discard() {
-  if (data_ != nullptr) madvise(data_, AlignUp(size_, kPageBytes), MADV_DONTNEED);
+void Memory::Discard(uint64_t begin) {
+  const uint64_t first = AlignUp(begin, kPageBytes), end = AlignUp(size_, kPageBytes);
+  if (first < end) madvise(data_ + first, end - first, MADV_DONTNEED);
 }
 
 void ReleaseUnusedMemory() {

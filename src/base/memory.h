@@ -31,8 +31,9 @@ class Memory {
 
   // From now on it comes in the smallest pages, so that no more is taken than is touched.
   void UseSmallPages();
-  // Gives the pages back to the kernel; they are zeroed when they are touched again.
-  void Discard();
+  // Gives the pages after byte `begin` back to the kernel; they are zeroed when they are touched
+  // again. REQUIRES: begin <= size().
+  void Discard(uint64_t begin = 0);
 
   std::byte* data() const { return data_; }
   uint64_t size() const { return size_; }

@@ -174,6 +174,13 @@ Result<Prepared> Prepare(ModelFile& file, const EngineOptions& options) {
   return p;
 }
 
+// Half of what the plan leaves, so that all is well while nobody else takes memory.
+uint64_t ReserveForOthers(const PlanInputs& in, const MemoryPlan& plan) {
+  constexpr uint64_t kLeast = uint64_t{1} << 20, kMost = uint64_t{256} << 20;
+  const uint64_t had = in.available + in.process;
+  return std::clamp((had - std::min(had, plan.total())) / 2, kLeast, kMost);
+}
+
 Status CheckContext(int64_t context, const EngineOptions& options, int64_t context_max) {
   if (options.context_least <= context) return {};
   return InvalidInput(
@@ -226,6 +233,8 @@ Result<std::unique_ptr<Engine>> Engine::Load(std::unique_ptr<ModelFile> file, Te
   model.kv_type = prepared.kv;
   model.lookahead = {.prefetch = options.prefetch, .learn = plan.memory.routers > 0};
   model.cancel = options.cancel;
+  model.memory = {.reserve = ReserveForOthers(prepared.inputs, plan.memory),
+                  .spare = options.spare_memory};
   FM_RETURN_IF_ERROR(engine->OpenPrefixes(options.checkpoints, opened.config, model.kv_type));
   engine->model_ = std::make_unique<Model>(std::move(opened.config), std::move(weights),
                                            std::move(store), model);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -60,9 +61,10 @@ struct EngineOptions {
   Prefetch prefetch = Prefetch::kOff;
   // Guesses by copies of the routers that learn; nullopt: where they take little memory.
   std::optional<bool> learning_routers;
-  ReaderWrap wrap_reader;     // of experts; for measuring what a slower disk would do
-  std::string isa = "auto";   // a kernel table
-  std::optional<KvType> kv;   // nullopt: F16, with the scalar table F32
+  ReaderWrap wrap_reader;                  // of experts; for measuring what a slower disk would do
+  std::function<uint64_t()> spare_memory;  // for tests: what the system could give at any time
+  std::string isa = "auto";                // a kernel table
+  std::optional<KvType> kv;                // nullopt: F16, with the scalar table F32
   int experts_per_token = 0;  // 0: as trained; anything else changes what the model computes
   const CancelFlag* cancel = nullptr;  // ends loading and forward passes; may be null
 };

@@ -6,6 +6,7 @@
 #include <array>
 #include <bit>
 #include <cstring>
+#include <functional>
 
 #include "format/output_file.h"
 #include "io/file.h"
@@ -128,8 +129,9 @@ Status FetchExperts(const ResidentExperts& resident, ExpertStore& store, const P
   }
   const uint64_t wanted = resident.count(), room = std::min(wanted, store.slots());
   uint64_t done = 0;
+  const std::function<bool()> stop = [&] { return cancel != nullptr && cancel->IsSet(); };
   for (int layer = 0; layer < resident.layers; ++layer) {
-    if (cancel != nullptr && cancel->IsSet()) {
+    if (stop()) {
       return Fail(ErrorCode::kCancelled, "the reading of experts was interrupted");
     }
     std::vector<int> experts;
@@ -140,7 +142,7 @@ Status FetchExperts(const ResidentExperts& resident, ExpertStore& store, const P
     }
     experts.resize(static_cast<size_t>(experts.size() * room / std::max<uint64_t>(wanted, 1)));
     if (experts.empty()) continue;
-    FM_ASSIGN_OR_RETURN(ExpertStream stream, store.Stream(layer, experts));
+    FM_ASSIGN_OR_RETURN(ExpertStream stream, store.Stream(layer, experts, {}, &stop));
     while (true) {
       FM_ASSIGN_OR_RETURN(const auto batch, stream.NextBatch(/*wait=*/true));
       if (batch.empty()) break;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <condition_variable>
 #include <deque>
@@ -21,6 +22,7 @@ namespace flashmoe {
 namespace {
 
 constexpr double kWaitMinS = 1, kWaitMaxS = 120;
+constexpr std::chrono::seconds kIdleLook{1};  // whether others need memory
 
 }  // namespace
 
@@ -88,6 +90,7 @@ void Scheduler::Impl::Run() {
     while (std::optional<Waiting> next = NextToStart()) {
       batch->Start(std::move(next->job), next->submitted_s);
     }
+    if (batch->running() == 0) engine.model().LookAtMemory();
     if (Late()) {
       batch->CancelAll();
     } else {
@@ -102,11 +105,12 @@ void Scheduler::Impl::Run() {
   }
 }
 
-// Returns false when all work has ended and no more will come.
+// For kIdleLook at most. Returns false when all work has ended and no more will come.
 bool Scheduler::Impl::WaitForWork() {
   std::unique_lock lock(mutex);
-  work.wait(lock,
-            [&] { return stopping || !queue.empty() || !looks.empty() || batch->running() > 0; });
+  work.wait_for(lock, kIdleLook, [&] {
+    return stopping || !queue.empty() || !looks.empty() || batch->running() > 0;
+  });
   if (!stopping || !queue.empty() || batch->running() > 0) return true;
   stopped = true;
   for (Look* look : looks) look->done = true;

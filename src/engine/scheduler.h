@@ -49,7 +49,7 @@ class Scheduler {
   // then cancels them too. Returns when all have ended. From any thread but the scheduler's.
   void Stop(double grace_s);
 
-  // From any thread. As of the end of the last step.
+  // From any thread. As of the last step, or of the last second.
   SchedulerStats stats() const;
 
   // Calls fn on the scheduler's thread, between two steps, and returns when it has: the way to look

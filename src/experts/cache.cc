@@ -12,6 +12,7 @@ ExpertCache::ExpertCache(int layers, int experts, uint32_t slots, int floor,
       floor_(floor),
       policy_(std::move(policy)),
       slots_(slots),
+      limit_(slots),
       slot_of_(static_cast<size_t>(layers) * static_cast<size_t>(experts), kNoSlot),
       held_(static_cast<size_t>(layers)) {
   free_.reserve(slots);
@@ -69,6 +70,19 @@ void ExpertCache::Unpin(uint32_t slot) {
   Slot& entry = slots_[slot];
   FM_CHECK(entry.pins > 0);
   if (--entry.pins == 0 && entry.state == State::kResident) policy_->Offer(entry.key);
+}
+
+void ExpertCache::Limit(uint32_t slots) {
+  FM_CHECK(slots <= slots_.size());
+  for (; limit_ < slots; ++limit_) free_.push_back(limit_);
+  for (; limit_ > slots; --limit_) {
+    const Slot& last = slots_[limit_ - 1];
+    if (last.pins > 0 || last.state == State::kArriving) break;
+    if (last.state == State::kFree) continue;
+    policy_->Withdraw(last.key);
+    Free(limit_ - 1);
+  }
+  std::erase_if(free_, [this](uint32_t slot) { return slot >= limit_; });
 }
 
 void ExpertCache::Free(uint32_t slot) {

@@ -49,8 +49,12 @@ class ExpertCache {
   void Pin(uint32_t slot);
   void Unpin(uint32_t slot);
 
-  uint64_t slots() const { return slots_.size(); }
-  uint64_t used() const { return slots_.size() - free_.size(); }
+  // Uses the first `slots` only from now on; what was in the others is gone. Stops above one that
+  // is pinned or arriving. REQUIRES: no more than were made, and enough for all floors.
+  void Limit(uint32_t slots);
+
+  uint64_t slots() const { return limit_; }  // in use
+  uint64_t used() const { return limit_ - free_.size(); }
   int held(int layer) const { return held_[static_cast<size_t>(layer)]; }
   int floor() const { return floor_; }
 
@@ -69,7 +73,8 @@ class ExpertCache {
   const int floor_;
   std::unique_ptr<CachePolicy> policy_;
   std::vector<Slot> slots_;
-  std::vector<uint32_t> free_;
+  uint32_t limit_;
+  std::vector<uint32_t> free_;     // below the limit
   std::vector<uint32_t> slot_of_;  // [layers * experts]
   std::vector<int> held_;          // [layers] slots that are not free
 };

@@ -32,7 +32,7 @@ void ExpertStore::Impl::KeepGuessed(uint32_t slot, const ExpertGuess& guess) {
       !judge.Pays(guess.kind, guess.sure)) {
     return;
   }
-  if (guessed.size() >= guesses_held_max) return;
+  if (guessed.size() >= guesses_held_max()) return;
   cache.Pin(slot);
   guessed.push_back(slot);
 }
@@ -56,7 +56,7 @@ void ExpertStore::Impl::SubmitGuesses() {
       continue;
     }
     if (static_cast<size_t>(arriving) >= guesses_at_once) break;
-    if (guessed.size() >= guesses_held_max) break;
+    if (guessed.size() >= guesses_held_max()) break;
     const std::optional<uint32_t> slot = cache.Take(guess.key);
     if (!slot.has_value()) break;
     fills[*slot] = {.index = kGuessed};
@@ -92,6 +92,10 @@ void ExpertStore::Impl::ReleaseGuesses() {
 
 void ExpertStore::Impl::UseGuess(uint32_t slot, int index) {
   Fill& fill = fills[slot];
+  if (fill.index == kLeft && !cache.resident(slot)) {
+    fill.index = index;
+    ++demanded;
+  }
   if (fill.index != kGuessed) return;
   const bool in_time = cache.resident(slot);
   fill.index = index;

@@ -60,14 +60,13 @@ Prefault PrefaultOf(const Memory& memory) {
   return memory.size() < kPrefaultBytesLeast ? Prefault() : Prefault(memory.span());
 }
 
-// Guesses may hold what is above the floors, and as much as one layer's: see ExpertCache::Victim().
-uint64_t GuessesHeldMax(const ExpertCatalog& catalog, const ExpertCache& cache) {
-  const auto floor = static_cast<uint64_t>(cache.floor());
-  const uint64_t floors = static_cast<uint64_t>(catalog.routed_layers()) * floor;
-  return std::max(floor, cache.slots() - std::min(cache.slots(), floors));
-}
-
 }  // namespace
+
+// What is above the floors, and as much as one layer's: see ExpertCache::Victim().
+uint64_t ExpertStore::Impl::guesses_held_max() const {
+  return std::max(static_cast<uint64_t>(cache.floor()),
+                  cache.slots() - std::min(cache.slots(), floors));
+}
 
 ExpertStore::Impl::Impl(ExpertCatalog catalog_in, Memory memory_in, uint64_t slot_bytes_in,
                         ExpertCache cache_in, const StoreOptions& options)
@@ -80,7 +79,23 @@ ExpertStore::Impl::Impl(ExpertCatalog catalog_in, Memory memory_in, uint64_t slo
       seen(static_cast<size_t>(catalog.experts())),
       experts_per_token(options.experts_per_token),
       prefetch(options.prefetch),
-      guesses_held_max(GuessesHeldMax(catalog, cache)) {}
+      silence_max_s(options.silence_max_s),
+      floors(static_cast<uint64_t>(catalog.routed_layers()) *
+             static_cast<uint64_t>(cache.floor())) {}
+
+void ExpertStore::Impl::LimitSlots(uint64_t slots) {
+  FM_CHECK(!streaming && slots <= fills.size());
+  const uint64_t before = cache.slots();
+  if (slots < before) {
+    ReleaseGuesses();
+    if (arriving > 0) Collect(/*wait=*/false);  // what has come holds nothing up
+    prefault = Prefault();                      // takes nothing back
+  }
+  cache.Limit(static_cast<uint32_t>(slots));
+  if (cache.slots() >= before) return;
+  memory.Discard(cache.slots() * slot_bytes);
+  stats.slots_given_back += before - cache.slots();
+}
 
 void ExpertStore::Impl::Clear() {
   FM_CHECK(!streaming);
@@ -136,8 +151,9 @@ ExpertStore::ExpertStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 ExpertStore::~ExpertStore() { FM_CHECK(!impl_->streaming); }
 
 Result<ExpertStream> ExpertStore::Stream(int layer, std::span<const int> experts,
-                                         std::span<const int32_t> chosen) {
-  FM_RETURN_IF_ERROR(impl_->Begin(layer, experts, chosen));
+                                         std::span<const int32_t> chosen,
+                                         const std::function<bool()>* stop) {
+  FM_RETURN_IF_ERROR(impl_->Begin(layer, experts, chosen, stop));
   return ExpertStream(this);
 }
 
@@ -151,11 +167,19 @@ void ExpertStore::Poll() { impl_->Poll(); }
 
 void ExpertStore::AwaitMemory() { impl_->prefault.Wait(); }
 
+void ExpertStore::LimitSlots(uint64_t slots) {
+  impl_->LimitSlots(std::clamp(slots, slots_min(), slots_made()));
+}
+
 void ExpertStore::Clear() { impl_->Clear(); }
 
 const ExpertCatalog& ExpertStore::catalog() const { return impl_->catalog; }
 const AsyncReader& ExpertStore::reader() const { return *impl_->reader; }
 uint64_t ExpertStore::slots() const { return impl_->cache.slots(); }
+uint64_t ExpertStore::slots_made() const { return impl_->fills.size(); }
+uint64_t ExpertStore::slots_min() const {
+  return MinSlots(impl_->catalog, impl_->experts_per_token);
+}
 uint64_t ExpertStore::slots_used() const { return impl_->cache.used(); }
 bool ExpertStore::IsResident(int layer, int expert) const {
   const ExpertCache& cache = impl_->cache;

@@ -87,6 +87,8 @@ struct StoreOptions {
   uint64_t slots = 0;  // >= MinSlots(catalog, experts_per_token); more than all experts are cut
   int experts_per_token = 0;
   bool prefetch = true;  // false: Expect() does nothing
+  // How long a disk may be silent, with reads in flight, before the request that waits fails.
+  double silence_max_s = 60;
   CachePolicyKind policy = kDefaultCachePolicy;
   // Puts another reader in front, e.g. one that behaves like a slower disk. May be empty.
   ReaderWrap wrap_reader = {};
@@ -109,6 +111,7 @@ struct StoreStats {
   uint64_t guesses_late = 0;        // on their way when asked for
   uint64_t bytes_guessed = 0;       // that these reads asked for
   uint64_t bytes_guessed_used = 0;  // of these, of experts that were asked for afterwards
+  uint64_t slots_given_back = 0;    // to the system, by LimitSlots()
   double wait_s = 0;                // time that Next() blocked on the disk
   double read_s = 0;                // time with at least one read in flight, seen from this thread
 };
@@ -123,15 +126,17 @@ struct ResidentExpert {
 class ExpertStore;
 
 // A request for some experts of a layer; see above. Destroying it early lets reads in flight arrive
-// and unpins everything. It must not outlive the store; one stream at a time.
+// and unpins everything; reads that a disk keeps to itself for too long are left behind, and their
+// slots are of use again when they have ended. It must not outlive the store; one stream at a time.
 class ExpertStream {
  public:
   ExpertStream(ExpertStream&& other) noexcept;
   ExpertStream& operator=(ExpertStream&&) = delete;
   ~ExpertStream();
 
-  // nullopt: all have been handed out. An error (EIO, truncated file) names file, offset, layer
-  // and expert; the stream then hands out nothing more, and the store stays usable.
+  // nullopt: all have been handed out. An error (EIO, truncated file) names file, offset, layer and
+  // expert, of a disk that does not answer file and layer; the stream then hands out nothing more,
+  // and the store stays usable.
   Result<std::optional<ResidentExpert>> Next();
 
   // Those that have come and were not handed out yet, `most` of them; they stay pinned until the
@@ -167,9 +172,12 @@ class ExpertStore {
 
   // `experts`: distinct, any number of the layer's experts. `chosen`: [tokens, experts_per_token],
   // what each token of a chunk chose among them, so that the cache knows how often each is used;
-  // empty: one token chose them all. REQUIRES: no other stream is alive, ids in `chosen` in range.
+  // empty: one token chose them all. `stop` is asked while the disk is silent: true ends the stream
+  // with kCancelled. It outlives the stream; may be null. REQUIRES: no other stream is alive, ids
+  // in `chosen` in range.
   Result<ExpertStream> Stream(int layer, std::span<const int> experts,
-                              std::span<const int32_t> chosen = {});
+                              std::span<const int32_t> chosen = {},
+                              const std::function<bool()>* stop = nullptr);
 
   // Whether there is a use for guesses about `layer`: prefetching is on and the layer is not all in
   // memory.
@@ -187,14 +195,22 @@ class ExpertStore {
   // goes on beside requests. A virtual machine's host may take 2 s for each GB.
   void AwaitMemory();
 
+  // Makes do with so many slots from now on, or takes as many again: at least MinSlots(), at most
+  // slots_made(). The memory of the others goes back to the system, and what they held is read
+  // again when it is wanted. A slot that a read is on its way to keeps those below it for now.
+  // REQUIRES: no stream is alive.
+  void LimitSlots(uint64_t slots);
+
   // Forgets what is in memory, as if nothing had been read yet; what the policy has learnt stays.
   // REQUIRES: no stream is alive.
   void Clear();
 
   const ExpertCatalog& catalog() const;
   const AsyncReader& reader() const;
-  uint64_t slots() const;
-  uint64_t slots_used() const;
+  uint64_t slots() const;       // in use
+  uint64_t slots_made() const;  // when the store was
+  uint64_t slots_min() const;
+  uint64_t slots_used() const;  // that hold an expert or await one
   bool IsResident(int layer, int expert) const;
   const StoreStats& stats() const;
   void ResetStats();

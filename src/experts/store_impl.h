@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -21,12 +22,14 @@ struct ExpertStore::Impl {
        const StoreOptions& options);
 
   // The stream's life: Begin, Next until it has nothing more, End.
-  Status Begin(int layer, std::span<const int> experts, std::span<const int32_t> chosen);
+  Status Begin(int layer, std::span<const int> experts, std::span<const int32_t> chosen,
+               const std::function<bool()>* stop);
   Result<std::span<const ResidentExpert>> Next(size_t most, bool wait);
   void End();
   bool WaitsForReads() const { return demanded > 0 || next_miss < misses.size(); }
 
   void Clear();
+  void LimitSlots(uint64_t slots);
 
   // Guesses (prefetch.cc).
   bool WantsGuesses(int wanted_layer) const;
@@ -44,6 +47,10 @@ struct ExpertStore::Impl {
   void SubmitMisses();
   void SubmitReads(uint32_t slot);
   void Collect(bool wait);
+  bool Stops() const;    // the request is not wanted any more
+  bool GivesUp() const;  // on the disk, or because it stops
+  void NoteSilence();    // as the request's error
+  void LeaveReads();     // of the request, which then are nobody's
   void Complete(ReadCompletion& completion);
   void DemandArrived(uint32_t slot);
   std::span<const Extent> PiecesIn(uint32_t slot) const;
@@ -61,16 +68,18 @@ struct ExpertStore::Impl {
 
   // Reads that fill a slot.
   struct Fill {
-    int index = 0;  // in the request, or kGuessed
+    int index = 0;  // in the request, kGuessed or kLeft
     int pieces_left = 0;
     bool failed = false;
     bool released = false;  // a guess that has expired
   };
   static constexpr int kGuessed = -1;
-  std::vector<Fill> fills;  // [slots]
-  int arriving = 0;         // slots with reads in flight
-  int demanded = 0;         // of these, for the request
+  static constexpr int kLeft = -2;  // by a request that gave up
+  std::vector<Fill> fills;          // [slots]
+  int arriving = 0;                 // slots with reads in flight
+  int demanded = 0;                 // of these, for the request
   double reading_since_s = 0;
+  double silent_s = 0;  // waited since a read has ended, or the request begun
   std::vector<ReadCompletion> completions;
 
   // The request.
@@ -79,6 +88,7 @@ struct ExpertStore::Impl {
     uint32_t slot = 0;
   };
   bool streaming = false;
+  const std::function<bool()>* stop = nullptr;
   int layer = 0;
   std::vector<int> experts;
   std::vector<int> misses;  // indices without a slot, from next_miss on
@@ -101,7 +111,9 @@ struct ExpertStore::Impl {
   };
   const int experts_per_token;
   const bool prefetch;
-  const uint64_t guesses_held_max;  // so many slots can be without that a request lacks some
+  const double silence_max_s;
+  const uint64_t floors;              // of all layers
+  uint64_t guesses_held_max() const;  // so many slots can be without that a request lacks some
   GuessJudge judge;
   int expected_layer = -1;
   std::vector<Expected> expected;

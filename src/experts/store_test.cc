@@ -3,9 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <numeric>
 #include <set>
+#include <thread>
 
+#include "base/clock.h"
 #include "experts/test_experts.h"
 #include "io/sim_reader.h"
 
@@ -308,6 +311,107 @@ TEST_F(ExpertStoreTest, TruncatedFileEndsTheRequestAndTheRestGoesOn) {
     EXPECT_THAT(RunToError(*store, 3, {8, 0}), HasSubstr("the file was changed while in use"));
     EXPECT_EQ(RunToError(*store, 4, {9, 1}), "no error");
   }
+}
+
+TEST_F(ExpertStoreTest, ASilentDiskEndsTheRequestAndWhatItBringsLaterCounts) {
+  auto sim = std::make_unique<SimReader>(*MakeReader({.kind = ReaderKind::kPread}),
+                                         SimOptions{.latency_s = 2});
+  SimReader* disk = sim.get();
+  const StoreOptions options{.slots = 12, .experts_per_token = kPerToken, .silence_max_s = 0.3};
+  auto store = ExpertStore::Create(experts_.Catalog(), options, std::move(sim));
+  ASSERT_TRUE(store.has_value());
+  const double start = NowSeconds();
+  const std::string text = RunToError(**store, 3, {1, 2, 6});
+  EXPECT_LT(NowSeconds() - start, 2) << "it did not wait for the disk";
+  EXPECT_THAT(text, HasSubstr("experts of layer 3: the disk has not answered for "));
+  EXPECT_THAT(text, HasSubstr(experts_.file(3).path()));
+  EXPECT_EQ(disk->in_flight(), 9u);
+
+  disk->set_options({});
+  Run(**store, 0, {4, 5});  // others are not held up
+  (*store)->ResetStats();
+  // What is on its way is not read again, however often it is asked for.
+  while (RunToError(**store, 3, {1, 2, 7}) != "no error") continue;
+  while (disk->in_flight() > 0) Run(**store, 0, {4});
+  Run(**store, 3, {1, 2, 6, 7});
+  EXPECT_EQ((*store)->stats().bytes_read, 4u * 17'001);
+}
+
+TEST_F(ExpertStoreTest, WhatWasLeftBehindAndFailsIsReadAgain) {
+  auto sim = std::make_unique<SimReader>(*MakeReader({.kind = ReaderKind::kPread}),
+                                         SimOptions{.error_rate = 1, .latency_s = 1});
+  SimReader* disk = sim.get();
+  const StoreOptions options{.slots = 12, .experts_per_token = kPerToken, .silence_max_s = 0.1};
+  auto store = ExpertStore::Create(experts_.Catalog(), options, std::move(sim));
+  ASSERT_TRUE(store.has_value());
+  EXPECT_THAT(RunToError(**store, 3, {1, 2, 6}), HasSubstr("has not answered"));
+  disk->set_options({});
+  // One is wanted again, the others are not; meanwhile few slots are free.
+  while (true) {
+    const std::string text = RunToError(**store, 3, {6, 7, 8});
+    if (text == "no error") break;
+    EXPECT_THAT(text, ::testing::AnyOf(HasSubstr("has not answered"), HasSubstr("expert 6")));
+  }
+  while (disk->in_flight() > 0) Run(**store, 0, {4});
+  for (const int layer : {0, 2, 3, 4}) Run(**store, layer, All());
+  EXPECT_EQ((*store)->slots_used(), 12u);
+}
+
+TEST_F(ExpertStoreTest, ReadsOnTheirWayHoldUpALimitForAWhile) {
+  auto store = MakeSimulated(20, {});
+  for (const int layer : {0, 2, 3}) Run(*store, layer, {1, 2, 3, 4, 5});
+  sim_->set_options({.latency_s = 0.3});
+  const std::vector<ExpertGuess> guesses = {{1, 0, /*sure=*/true}, {2, 0, /*sure=*/true}};
+  store->Expect(4, guesses, 2);
+  const size_t reads = sim_->in_flight();
+  EXPECT_GT(reads, 0u);
+  store->LimitSlots(12);
+  EXPECT_EQ(store->slots(), 17u) << "a read is on its way to the seventeenth";
+  std::this_thread::sleep_for(std::chrono::milliseconds(400));
+  store->LimitSlots(12);
+  EXPECT_EQ(store->slots(), 12u);
+  EXPECT_EQ(sim_->in_flight(), 0u);
+  sim_->set_options({});
+  for (const int layer : {0, 2, 3, 4}) Run(*store, layer, All());
+}
+
+TEST_F(ExpertStoreTest, WhoeverWaitsForASilentDiskCanStop) {
+  auto store = MakeSimulated(20, {.latency_s = 100});
+  int asked = 0;
+  const std::function<bool()> stop = [&] { return ++asked > 1; };
+  const double start = NowSeconds();
+  {
+    auto stream = store->Stream(0, std::vector<int>{4, 7}, {}, &stop);
+    ASSERT_TRUE(stream.has_value());
+    const auto stopped = stream->Next();
+    ASSERT_FALSE(stopped.has_value());
+    EXPECT_EQ(stopped.error().code, ErrorCode::kCancelled);
+  }
+  EXPECT_LT(NowSeconds() - start, 20);
+  EXPECT_EQ(sim_->in_flight(), 6u);
+  sim_->set_options({});
+  Run(*store, 2, {4, 7, 1});
+}
+
+TEST_F(ExpertStoreTest, WithFewerSlotsItReadsMoreAndNothingElse) {
+  auto store = Make(48);
+  for (const int layer : {0, 2, 3, 4}) Run(*store, layer, All());
+  store->LimitSlots(20);
+  EXPECT_EQ(store->slots(), 20u);
+  EXPECT_EQ(store->slots_used(), 20u);
+  EXPECT_EQ(store->stats().slots_given_back, 28u);
+  store->ResetStats();
+  for (const int layer : {0, 2, 3, 4}) Run(*store, layer, All());
+  EXPECT_LT(store->stats().hits, 21u);
+  store->LimitSlots(1);
+  EXPECT_EQ(store->slots(), store->slots_min());
+  for (const int layer : {0, 2, 3, 4}) Run(*store, layer, All());
+  store->LimitSlots(1'000'000);
+  EXPECT_EQ(store->slots(), store->slots_made());
+  for (const int layer : {0, 2, 3, 4}) Run(*store, layer, All());
+  store->ResetStats();
+  for (const int layer : {0, 2, 3, 4}) Run(*store, layer, All());
+  EXPECT_EQ(store->stats().hits, 48u);
 }
 
 TEST_F(ExpertStoreTest, WaitingForASlowDiskIsCounted) {

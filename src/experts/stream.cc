@@ -44,10 +44,13 @@ void ExpertStore::Impl::NoteUses(std::span<const int32_t> chosen) {
 }
 
 Status ExpertStore::Impl::Begin(int wanted_layer, std::span<const int> wanted,
-                                std::span<const int32_t> chosen) {
+                                std::span<const int32_t> chosen,
+                                const std::function<bool()>* stop_asked) {
   FM_CHECK(!streaming);
   FM_RETURN_IF_ERROR(CheckRequest(wanted_layer, wanted));
   streaming = true;
+  stop = stop_asked;
+  silent_s = 0;
   layer = wanted_layer;
   experts.assign(wanted.begin(), wanted.end());
   misses.clear();
@@ -120,7 +123,12 @@ void ExpertStore::Impl::Collect(bool wait) {
   completions.clear();
   const double before_s = wait ? NowSeconds() : 0;
   reader->Reap(wait, completions);
-  if (wait) stats.wait_s += NowSeconds() - before_s;
+  if (wait) {
+    const double waited_s = NowSeconds() - before_s;
+    stats.wait_s += waited_s;
+    silent_s += std::min(waited_s, 2 * kReapSeconds);  // more is not the disk's: a stopped process
+  }
+  if (!completions.empty()) silent_s = 0;
   for (ReadCompletion& completion : completions) Complete(completion);
 }
 
@@ -139,7 +147,7 @@ void ExpertStore::Impl::Complete(ReadCompletion& completion) {
   }
   if (--fill.pieces_left > 0) return;
   if (--arriving == 0) stats.read_s += NowSeconds() - reading_since_s;
-  if (fill.index == kGuessed) {
+  if (fill.index < 0) {
     GuessArrived(slot);
   } else {
     DemandArrived(slot);
@@ -164,11 +172,49 @@ void ExpertStore::Impl::LetGo() {
   slots_out.clear();
 }
 
+// A disk that answers need not be asked: what it has begun ends soon.
+bool ExpertStore::Impl::Stops() const { return silent_s > 0 && stop != nullptr && (*stop)(); }
+
+bool ExpertStore::Impl::GivesUp() const {
+  return (silent_s > 0 && silent_s >= silence_max_s) || Stops();
+}
+
+void ExpertStore::Impl::NoteSilence() {
+  if (Stops()) {
+    error = Error{ErrorCode::kCancelled, "the computation was interrupted", {}, {}};
+    return;
+  }
+  // Of the request, or else of guesses that hold the slots that it needs.
+  const auto arrives = [&](int least_index) {
+    return std::ranges::find_if(
+        fills, [=](const Fill& fill) { return fill.pieces_left > 0 && fill.index >= least_index; });
+  };
+  const auto waiting = demanded > 0 ? arrives(0) : arrives(kLeft);
+  FM_CHECK(waiting != fills.end());
+  const auto slot = static_cast<uint32_t>(waiting - fills.begin());
+  error = Error{
+      ErrorCode::kIo,
+      fmt::format("experts of layer {}: the disk has not answered for {:.0f} s", layer, silent_s),
+      PiecesIn(slot).front().file->path(), "see whether the disk is well (dmesg), then ask again"};
+}
+
+// They end as guesses that have expired do.
+void ExpertStore::Impl::LeaveReads() {
+  for (Fill& fill : fills) {
+    if (fill.index < 0 || fill.pieces_left == 0) continue;
+    fill.index = kLeft;
+    fill.released = true;
+    --demanded;
+  }
+  FM_CHECK(demanded == 0);
+}
+
 // Waits for what is in flight and unpins everything; what arrived well stays.
 void ExpertStore::Impl::Drain() {
   LetGo();
   next_miss = misses.size();
-  while (demanded > 0) Collect(/*wait=*/true);
+  while (demanded > 0 && !GivesUp()) Collect(/*wait=*/true);
+  if (demanded > 0) LeaveReads();
   next_miss = misses.size();
   for (; next_ready < ready.size(); ++next_ready) cache.Unpin(ready[next_ready].slot);
 }
@@ -213,6 +259,7 @@ Result<std::span<const ResidentExpert>> ExpertStore::Impl::Next(size_t most, boo
     if (arriving == 0) SubmitMisses();  // the last guesses have just made room
     FM_CHECK(arriving > 0);
     Collect(/*wait=*/true);
+    if (GivesUp()) NoteSilence();
   }
   Drain();
   Error first = std::move(*error);

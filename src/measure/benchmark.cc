@@ -295,6 +295,12 @@ TimedBytes BudgetReport::disk() const {
   return sum;
 }
 
+uint64_t BudgetReport::slots_given_back() const {
+  uint64_t slots = 0;
+  for (const RunSeries& one : series) slots += one.Total().store.slots_given_back;
+  return slots;
+}
+
 std::string_view Name(Scenario scenario) { return kNames[static_cast<size_t>(scenario)]; }
 
 std::string PromptName(const RunSeries& series) {

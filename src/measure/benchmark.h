@@ -83,6 +83,8 @@ struct BudgetReport {
   std::vector<RunSeries> series;
 
   TimedBytes disk() const;  // of all bursts of reads between these runs' tokens
+  // During the runs, since others needed the memory: then they are not what the plan would give.
+  uint64_t slots_given_back() const;
 };
 
 struct BenchReport {

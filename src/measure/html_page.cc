@@ -127,6 +127,10 @@ std::string Notes(const BenchReport& report) {
       note +=
           fmt::format(" Between the runs' tokens the disk gave {:.2f} GB/s.", disk.per_s() * 1e-9);
     }
+    if (budget.slots_given_back() > 0) {
+      note += fmt::format(" Other programs needed memory: {} experts' places were given up.",
+                          budget.slots_given_back());
+    }
     if (budget.cached_when_cold_bytes > 0) {
       note += fmt::format(
           " Cold runs were not quite cold: {:.3g} GiB of the model stayed in the page cache.",

@@ -28,6 +28,7 @@ void Add(const StoreStats& b, StoreStats& sum) {
   sum.guesses_late += b.guesses_late;
   sum.bytes_guessed += b.bytes_guessed;
   sum.bytes_guessed_used += b.bytes_guessed_used;
+  sum.slots_given_back += b.slots_given_back;
   sum.wait_s += b.wait_s;
   sum.read_s += b.read_s;
 }

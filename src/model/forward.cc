@@ -34,7 +34,8 @@ Model::Model(ModelConfig config, Weights weights, std::unique_ptr<ExpertStore> s
       work_(config_, PassTokens(options.chunk_tokens, options.sequences), options.context,
             options.experts_per_token, options.threads),
       clock_(config_.layers),
-      lookahead_(config_, weights_.layers(), *options_.kernels, *store_, options_.lookahead) {}
+      lookahead_(config_, weights_.layers(), *options_.kernels, *store_, options_.lookahead),
+      memory_watch_(options_.memory) {}
 
 StateShape Model::Shape(const ModelConfig& config, int64_t context, KvType kv_type) {
   StateShape shape;
@@ -73,8 +74,12 @@ Status Model::Forward(std::span<const PassSlice> slices, ForwardObserver* observ
 
   clock_.Begin(decode_);
   const std::function<void()> keep_reading = [this] { store_->Poll(); };
+  const std::function<bool()> stop = [&] {
+    return (options_.cancel != nullptr && options_.cancel->IsSet()) || (cancelled && cancelled());
+  };
   LayerContext context{config_, *options_.kernels, pool_, work_, clock_};
   context.keep_reading = &keep_reading;
+  context.stop = &stop;
   context.tokens = tokens_;
   context.parts = parts;
   FM_RETURN_IF_ERROR(weights_.Embed(ids_, options_.kernels->dequantize_row, work_.x.data()));
@@ -84,9 +89,8 @@ Status Model::Forward(std::span<const PassSlice> slices, ForwardObserver* observ
   lookahead_.BeginPass(context);
   clock_.Lap(Step::kLookahead);
   for (; context.layer < config_.layers; ++context.layer) {
-    if ((options_.cancel != nullptr && options_.cancel->IsSet()) || (cancelled && cancelled())) {
-      return Fail(ErrorCode::kCancelled, "the computation was interrupted");
-    }
+    if (stop()) return Fail(ErrorCode::kCancelled, "the computation was interrupted");
+    LookAtMemory();
     FM_RETURN_IF_ERROR(RunLayer(context, observer));
   }
   NormRows(context, weights_.final_norm(), work_.normed.data());

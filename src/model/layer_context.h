@@ -27,6 +27,7 @@ struct LayerContext {
   int64_t row = 0;       // and in those of a block
   std::span<const SequencePart> parts = {};             // which the tokens belong to
   const std::function<void()>* keep_reading = nullptr;  // gives the disk its next reads
+  const std::function<bool()>* stop = nullptr;          // whether nobody wants the pass any more
 
   // Rows of the first token and those after it.
   float* x() const { return work.x.data() + first * config.hidden; }

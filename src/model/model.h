@@ -11,6 +11,7 @@
 #include "base/cancel.h"
 #include "base/status.h"
 #include "base/thread_pool.h"
+#include "experts/memory_watch.h"
 #include "experts/store.h"
 #include "kernels/kernels.h"
 #include "model/config.h"
@@ -48,6 +49,7 @@ struct ModelOptions {
   KvType kv_type = KvType::kF16;
   LookaheadOptions lookahead;
   const CancelFlag* cancel = nullptr;  // looked at before every layer; may be null
+  MemoryWatchOptions memory;
 };
 
 // Used by one thread at a time; it spreads the work over a pool of its own.
@@ -61,7 +63,8 @@ class Model {
   // the other. REQUIRES: 1 .. tokens_max() tokens in all, no empty slice, different states, ids
   // below vocab_rows, room in the states. Fails when the disk does or when cancelled; the states
   // then hold a part of the tokens' traces and must be reset or restored.
-  // `cancelled` is asked before every layer, besides ModelOptions::cancel.
+  // `cancelled` is asked before every layer, and while a disk is silent, besides
+  // ModelOptions::cancel.
   Status Forward(std::span<const PassSlice> slices, ForwardObserver* observer = nullptr,
                  const std::function<bool()>& cancelled = {});
   Status Forward(std::span<const int32_t> tokens, SequenceState& state,
@@ -74,6 +77,10 @@ class Model {
   // They share the reading of the head.
   void Logits(std::span<const int64_t> rows, std::span<float> out);
   void Logits(int64_t row, std::span<float> out) { Logits({&row, 1}, out); }
+
+  // Gives memory back to the system if others need it. Forward() does so, too; this is for the time
+  // between passes.
+  void LookAtMemory() { memory_watch_.Look(*store_); }
 
   int64_t tokens_max() const { return work_.tokens_max; }  // of one pass
 
@@ -105,6 +112,7 @@ class Model {
   Workspace work_;
   StepClock clock_;
   Lookahead lookahead_;
+  MemoryWatch memory_watch_;
 
   // Of the last pass.
   std::vector<int32_t> ids_;

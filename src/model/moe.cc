@@ -147,8 +147,9 @@ Status RunExperts(const LayerContext& c, const LayerWeights& w, ExpertStore& sto
                   Lookahead& lookahead) {
   const Assignment assignment(c.work.routing, c.tokens, c.work.experts_per_token, c.config.experts);
   const auto choices = static_cast<size_t>(c.tokens * c.work.experts_per_token);
-  FM_ASSIGN_OR_RETURN(ExpertStream stream, store.Stream(c.layer, assignment.experts,
-                                                        {c.work.routing.chosen.data(), choices}));
+  FM_ASSIGN_OR_RETURN(
+      ExpertStream stream,
+      store.Stream(c.layer, assignment.experts, {c.work.routing.chosen.data(), choices}, c.stop));
   c.Lap(Step::kRequest);
   if (c.tokens > 1) {
     lookahead.AfterRequest(c, std::ssize(assignment.experts));

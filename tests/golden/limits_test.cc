@@ -3,10 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
+#include "base/clock.h"
 #include "engine/generate.h"
 #include "format/test_support.h"
 #include "io/sim_reader.h"
@@ -305,6 +308,59 @@ TEST(FailingDiskTest, ErrorsEndDecodingAndLeaveNoTrace) {
   EXPECT_GT(failures, 0);
   EXPECT_GT(successes, 0);
   EXPECT_GT(engine->model().store().stats().guesses_read, 0u);
+}
+
+// Ctrl-C while a disk hangs.
+TEST(FailingDiskTest, APassThatWaitsForASilentDiskCanBeInterrupted) {
+  CancelFlag cancel;
+  SimReader* disk = nullptr;
+  EngineOptions options = TestOptions();
+  options.cancel = &cancel;
+  options.wrap_reader = [&](std::unique_ptr<AsyncReader> reader) {
+    auto sim = std::make_unique<SimReader>(std::move(reader), SimOptions{.latency_s = 1000});
+    disk = sim.get();
+    return sim;
+  };
+  const auto engine = OpenAtFloor(TinyModel("tiny-random"), options);
+  ASSERT_NE(engine, nullptr);
+  auto session = engine->NewSession();
+  ASSERT_TRUE(session.has_value());
+  const std::vector<int32_t> tokens = SomeTokens(20, 500);
+  for (const auto part : {std::span(tokens), std::span(tokens).first(1)}) {
+    cancel.Clear();
+    std::jthread interrupt([&cancel] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      cancel.Set();
+    });
+    const Status status = session->Sync(part);
+    ASSERT_FALSE(status.has_value());
+    EXPECT_EQ(status.error().code, ErrorCode::kCancelled) << status.error().ToString();
+  }
+  EXPECT_GT(disk->in_flight(), 0u);
+}
+
+// Others take the machine's memory while the model computes, and give it back.
+TEST(MemoryPressureTest, TakesSlotsAndChangesNothingElse) {
+  uint64_t spare = uint64_t{1} << 40;
+  EngineOptions options = TestOptions();
+  options.spare_memory = [&] { return spare; };
+  const auto engine = Open(TinyModel("tiny-random"), options);
+  ASSERT_NE(engine, nullptr);
+  const ExpertStore& store = engine->model().store();
+  ASSERT_GT(store.slots_made(), store.slots_min());
+  const std::vector<int32_t> tokens = SomeTokens(60, 500);
+  const LogitRows want = AllLogits(*engine, tokens);
+  const auto until_slots_are = [&](uint64_t slots) {
+    for (const double end = NowSeconds() + 60; store.slots() != slots && NowSeconds() < end;) {
+      ASSERT_EQ(FirstDifference(AllLogits(*engine, tokens), want), "");
+    }
+    EXPECT_EQ(store.slots(), slots);
+    EXPECT_EQ(FirstDifference(AllLogits(*engine, tokens), want), "");
+  };
+  spare = 0;
+  until_slots_are(store.slots_min());
+  spare = uint64_t{1} << 40;
+  until_slots_are(store.slots_made());
 }
 
 }  // namespace
