@@ -65,11 +65,12 @@ Status MeasureLayers(const ModelFacts& facts, const KernelTrial& trial, MachineS
   return {};
 }
 
-// Three quarters of what the device gives, while memory is read as decoding reads it.
+// Half of what the device gives, which it also gives beside other work, while memory is read as
+// decoding reads it.
 double ComputeSecondsPerByte(const File& file, const DeviceProfile& device, ThreadPool& pool) {
   constexpr uint64_t kBufferBytes = uint64_t{64} << 20, kStepBytes = uint64_t{16} << 20;
   constexpr int kRounds = 2;
-  const double bytes_per_s = 0.75 * device.gbps * 1e9;
+  const double bytes_per_s = 0.5 * device.gbps * 1e9;
   Result<DiskSampler> disk = DiskSampler::Create(file, device, MeasuringBytes(kBufferBytes));
   Result<MemorySweep> memory = MemorySweep::Create(pool, MeasuringBytes());
   if (!disk.has_value() || !memory.has_value()) return 0;

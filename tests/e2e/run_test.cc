@@ -45,7 +45,7 @@ TEST(RunTest, JsonHasEveryField) {
                                                             "prefill_tokens_per_s", "ttft_s"}));
   EXPECT_EQ(KeysOf(j["experts"]),
             (std::vector<std::string>{"bytes_read", "hits", "read_gbps", "requests"}));
-  EXPECT_EQ(KeysOf(j["memory"]), (std::vector<std::string>{"budget_bytes", "peak_bytes"}));
+  EXPECT_EQ(KeysOf(j["memory"]), (std::vector<std::string>{"budget_bytes", "peak_bytes", "slots"}));
   EXPECT_EQ(j["tokens"].size(), 8u);
   EXPECT_EQ(j["finish_reason"], "length");
   EXPECT_GT(j["prompt_tokens"], 5);
