@@ -4,9 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <optional>
 #include <random>
-#include <utility>
 #include <vector>
 
 namespace flashmoe {
@@ -69,34 +67,36 @@ TEST(LruPolicyTest, AgreesWithASortedList) {
 
 class ExpertCacheTest : public ::testing::Test {
  protected:
-  // Three layers of eight experts, six slots, a floor of two.
-  std::optional<ExpertCache> cache_{
-      std::in_place, 3, 8, 6, 2, MakeCachePolicy(CachePolicyKind::kLru, {3, 8, 2})};
+  // Three layers of eight experts, six slots.
+  explicit ExpertCacheTest(int floor = 2)
+      : cache_(3, 8, 6, floor, MakeCachePolicy(CachePolicyKind::kLru, {3, 8, floor})) {}
+
+  ExpertCache cache_;
 
   // Reads an expert; its slot, not pinned any more.
   uint32_t Load(int layer, int expert) {
-    const ExpertKey key = cache_->KeyOf(layer, expert);
-    cache_->Use(key);
-    const auto slot = cache_->Take(key);
+    const ExpertKey key = cache_.KeyOf(layer, expert);
+    cache_.Use(key);
+    const auto slot = cache_.Take(key);
     EXPECT_TRUE(slot.has_value());
-    cache_->Arrived(*slot);
-    cache_->Unpin(*slot);
+    cache_.Arrived(*slot);
+    cache_.Unpin(*slot);
     return *slot;
   }
   bool Holds(int layer, int expert) {
-    return cache_->Find(cache_->KeyOf(layer, expert)) != ExpertCache::kNoSlot;
+    return cache_.Find(cache_.KeyOf(layer, expert)) != ExpertCache::kNoSlot;
   }
 };
 
 TEST_F(ExpertCacheTest, TakesFreeSlotsThenTheOldest) {
   for (int expert = 0; expert < 6; ++expert) Load(0, expert);
-  EXPECT_EQ(cache_->used(), 6u);
-  cache_->Use(cache_->KeyOf(0, 0));
+  EXPECT_EQ(cache_.used(), 6u);
+  cache_.Use(cache_.KeyOf(0, 0));
   Load(1, 0);
   EXPECT_TRUE(Holds(0, 0));
   EXPECT_FALSE(Holds(0, 1));
-  EXPECT_EQ(cache_->held(0), 5);
-  EXPECT_EQ(cache_->held(1), 1);
+  EXPECT_EQ(cache_.held(0), 5);
+  EXPECT_EQ(cache_.held(1), 1);
 }
 
 TEST_F(ExpertCacheTest, OtherLayersCannotGoBelowTheFloor) {
@@ -105,7 +105,7 @@ TEST_F(ExpertCacheTest, OtherLayersCannotGoBelowTheFloor) {
   Load(1, 0);  // below its floor, and the whole of it stays
   for (int expert = 0; expert < 8; ++expert) Load(2, expert);
   EXPECT_TRUE(Holds(0, 0) && Holds(0, 1) && Holds(1, 0));
-  EXPECT_EQ(cache_->held(2), 3);
+  EXPECT_EQ(cache_.held(2), 3);
   EXPECT_TRUE(Holds(2, 5) && Holds(2, 6) && Holds(2, 7));
   // The layer itself may replace what it holds.
   Load(0, 2);
@@ -117,66 +117,65 @@ TEST_F(ExpertCacheTest, OtherLayersCannotGoBelowTheFloor) {
 TEST_F(ExpertCacheTest, PinnedAndArrivingSlotsStay) {
   std::vector<uint32_t> slots;
   for (int expert = 0; expert < 5; ++expert) slots.push_back(Load(0, expert));
-  const auto arriving = cache_->Take(cache_->KeyOf(0, 5));
+  const auto arriving = cache_.Take(cache_.KeyOf(0, 5));
   ASSERT_TRUE(arriving.has_value());
-  EXPECT_FALSE(cache_->resident(*arriving));
-  for (int expert = 1; expert < 5; ++expert) cache_->Pin(slots[expert]);
+  EXPECT_FALSE(cache_.resident(*arriving));
+  for (int expert = 1; expert < 5; ++expert) cache_.Pin(slots[expert]);
   Load(1, 0);
   EXPECT_FALSE(Holds(0, 0));
   EXPECT_TRUE(Holds(0, 5));
-  cache_->Pin(cache_->Find(cache_->KeyOf(1, 0)));
-  EXPECT_FALSE(cache_->Take(cache_->KeyOf(1, 1)).has_value());
-  cache_->Pin(slots[3]);
-  cache_->Unpin(slots[3]);
-  EXPECT_FALSE(cache_->Take(cache_->KeyOf(1, 1)).has_value()) << "pinned twice, let go once";
-  cache_->Unpin(slots[3]);
-  EXPECT_EQ(cache_->Take(cache_->KeyOf(1, 1)), slots[3]);
+  cache_.Pin(cache_.Find(cache_.KeyOf(1, 0)));
+  EXPECT_FALSE(cache_.Take(cache_.KeyOf(1, 1)).has_value());
+  cache_.Pin(slots[3]);
+  cache_.Unpin(slots[3]);
+  EXPECT_FALSE(cache_.Take(cache_.KeyOf(1, 1)).has_value()) << "pinned twice, let go once";
+  cache_.Unpin(slots[3]);
+  EXPECT_EQ(cache_.Take(cache_.KeyOf(1, 1)), slots[3]);
 }
 
 class LimitedCacheTest : public ExpertCacheTest {
  protected:
-  LimitedCacheTest() {
-    cache_.emplace(3, 8, 6, 1, MakeCachePolicy(CachePolicyKind::kLru, {3, 8, 1}));
+  LimitedCacheTest() : ExpertCacheTest(1) {
     for (int expert = 0; expert < 6; ++expert) Load(expert / 2, expert);
   }
 };
 
 TEST_F(LimitedCacheTest, ForgetsWhatTheLastSlotsHeld) {
-  const ExpertKey gone = cache_->key(5), kept = cache_->key(3);
-  cache_->Limit(4);
-  EXPECT_EQ(cache_->slots(), 4u);
-  EXPECT_EQ(cache_->used(), 4u);
-  EXPECT_EQ(cache_->Find(gone), ExpertCache::kNoSlot);
-  EXPECT_EQ(cache_->Find(kept), 3u);
+  const ExpertKey gone = cache_.key(5), kept = cache_.key(3);
+  cache_.Limit(4);
+  EXPECT_EQ(cache_.slots(), 4u);
+  EXPECT_EQ(cache_.used(), 4u);
+  EXPECT_EQ(cache_.Find(gone), ExpertCache::kNoSlot);
+  EXPECT_EQ(cache_.Find(kept), 3u);
   EXPECT_LT(Load(1, 7), 4u);
-  cache_->Limit(6);
-  EXPECT_EQ(cache_->used(), 4u);
+  cache_.Limit(6);
+  EXPECT_EQ(cache_.used(), 4u);
   EXPECT_GE(Load(0, 7), 4u) << "a slot that was taken away and given again is free";
-  EXPECT_EQ(cache_->used(), 5u);
+  EXPECT_EQ(cache_.used(), 5u);
 }
 
 TEST_F(LimitedCacheTest, StopsAboveWhatIsPinnedOrArrives) {
-  cache_->Pin(4);
-  cache_->Limit(3);
-  EXPECT_EQ(cache_->slots(), 5u);
-  cache_->Unpin(4);
-  const auto arriving = cache_->Take(cache_->KeyOf(0, 7));
+  cache_.Pin(4);
+  cache_.Limit(3);
+  EXPECT_EQ(cache_.slots(), 5u);
+  cache_.Unpin(4);
+  const auto arriving = cache_.Take(cache_.KeyOf(0, 7));
   ASSERT_TRUE(arriving.has_value());
-  cache_->Limit(3);
-  EXPECT_EQ(cache_->slots(), std::max(3u, *arriving + 1));
-  cache_->Drop(*arriving);
-  cache_->Limit(3);
-  EXPECT_EQ(cache_->slots(), 3u);
-  EXPECT_LE(cache_->used(), 3u);
+  cache_.Limit(3);
+  EXPECT_EQ(cache_.slots(), std::max(3u, *arriving + 1));
+  cache_.Drop(*arriving);
+  cache_.Limit(3);
+  EXPECT_EQ(cache_.slots(), 3u);
+  EXPECT_LE(cache_.used(), 3u);
 }
 
 TEST_F(ExpertCacheTest, DroppedSlotIsFree) {
-  const auto slot = cache_->Take(cache_->KeyOf(2, 2));
-  EXPECT_EQ(cache_->key(*slot), cache_->KeyOf(2, 2));
-  cache_->Drop(*slot);
+  const auto slot = cache_.Take(cache_.KeyOf(2, 2));
+  EXPECT_EQ(cache_.key(*slot), cache_.KeyOf(2, 2));
+  cache_.Drop(*slot);
   EXPECT_FALSE(Holds(2, 2));
-  EXPECT_EQ(cache_->used(), 0u);
-  EXPECT_EQ(cache_->held(2), 0);
+  EXPECT_EQ(cache_.used(), 0u);
+  EXPECT_EQ(cache_.held(2), 0);
 }
 
 }  // namespace

@@ -80,11 +80,10 @@ ExpertStore::Impl::Impl(ExpertCatalog catalog_in, Memory memory_in, uint64_t slo
       experts_per_token(options.experts_per_token),
       prefetch(options.prefetch),
       silence_max_s(options.silence_max_s),
-      floors(static_cast<uint64_t>(catalog.routed_layers()) *
-             static_cast<uint64_t>(cache.floor())) {}
+      floors(MinSlots(catalog, experts_per_token)) {}
 
 void ExpertStore::Impl::LimitSlots(uint64_t slots) {
-  FM_CHECK(!streaming && slots <= fills.size());
+  FM_CHECK(!streaming);
   const uint64_t before = cache.slots();
   if (slots < before) {
     ReleaseGuesses();
@@ -177,9 +176,7 @@ const ExpertCatalog& ExpertStore::catalog() const { return impl_->catalog; }
 const AsyncReader& ExpertStore::reader() const { return *impl_->reader; }
 uint64_t ExpertStore::slots() const { return impl_->cache.slots(); }
 uint64_t ExpertStore::slots_made() const { return impl_->fills.size(); }
-uint64_t ExpertStore::slots_min() const {
-  return MinSlots(impl_->catalog, impl_->experts_per_token);
-}
+uint64_t ExpertStore::slots_min() const { return impl_->floors; }
 uint64_t ExpertStore::slots_used() const { return impl_->cache.used(); }
 bool ExpertStore::IsResident(int layer, int expert) const {
   const ExpertCache& cache = impl_->cache;

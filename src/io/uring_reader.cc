@@ -188,10 +188,9 @@ void UringReader::Reap(bool wait, std::vector<ReadCompletion>& out) {
   Flush();
   Collect(out);
   const double until_s = NowSeconds() + kReapSeconds;
-  while (wait && out.size() == before && at_kernel_ > 0) {
+  while (wait && out.size() == before && at_kernel_ > 0 && NowSeconds() < until_s) {
     Enter(/*wait=*/true);
     Collect(out);
-    if (NowSeconds() >= until_s) break;
   }
   Flush();  // the rests of short reads, and queued requests in the places of finished ones
 }

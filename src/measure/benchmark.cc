@@ -46,7 +46,6 @@ int64_t DecodeSpan(const BenchOptions& options) {
 }
 
 // Of a step of computing.
-constexpr uint64_t kStepBytes = uint64_t{16} << 20;
 constexpr double kStep_s = 1e-3;
 
 // What the machine gives between runs is measured with these.
@@ -233,7 +232,7 @@ std::function<void()> ComputingOf(const RunSeries& series, ThreadPool& pool, Mem
                                   const KernelTable& kernels) {
   const PeakLoops loops = PeakLoopsOf(kernels);
   const PeakLoop& loop = loops.integers.run != nullptr ? loops.integers : loops.floats;
-  if (series.decodes() || loop.run == nullptr) return [&] { memory.Read(kStepBytes); };
+  if (series.decodes() || loop.run == nullptr) return [&] { memory.Read(DiskSampler::kStepBytes); };
   constexpr int64_t kTrial = 20000;
   const double begin_s = NowSeconds();
   loop.run(kTrial);
@@ -266,7 +265,7 @@ void MeasureSpeedKept(const Instruments& instruments, const CancelFlag* cancel,
 
 // Where the bursts that sample the disk are read to: part of the budget.
 uint64_t SamplerBytes(uint64_t budget) {
-  constexpr uint64_t kMost = uint64_t{64} << 20;
+  constexpr uint64_t kMost = DiskSampler::kBufferBytesMost;
   return budget > 0 ? std::min(kMost, budget / 64) : MeasuringBytes(kMost);
 }
 

@@ -16,6 +16,11 @@ namespace flashmoe {
 
 class DiskSampler {
  public:
+  // More memory to read to shows nothing else.
+  static constexpr uint64_t kBufferBytesMost = uint64_t{64} << 20;
+  // Of memory, that take about a millisecond to read.
+  static constexpr uint64_t kStepBytes = uint64_t{16} << 20;
+
   // Reads `file`, which outlives it, as `device` says; of a device that was not probed nothing is
   // sampled. Holds `buffer_bytes`, less than one read apart.
   static Result<DiskSampler> Create(const File& file, const DeviceProfile& device,

@@ -68,13 +68,13 @@ Status MeasureLayers(const ModelFacts& facts, const KernelTrial& trial, MachineS
 // Half of what the device gives, which it also gives beside other work, while memory is read as
 // decoding reads it.
 double ComputeSecondsPerByte(const File& file, const DeviceProfile& device, ThreadPool& pool) {
-  constexpr uint64_t kBufferBytes = uint64_t{64} << 20, kStepBytes = uint64_t{16} << 20;
   constexpr int kRounds = 2;
   const double bytes_per_s = 0.5 * device.gbps * 1e9;
-  Result<DiskSampler> disk = DiskSampler::Create(file, device, MeasuringBytes(kBufferBytes));
+  Result<DiskSampler> disk =
+      DiskSampler::Create(file, device, MeasuringBytes(DiskSampler::kBufferBytesMost));
   Result<MemorySweep> memory = MemorySweep::Create(pool, MeasuringBytes());
   if (!disk.has_value() || !memory.has_value()) return 0;
-  const auto step = [&] { memory->Read(kStepBytes); };
+  const auto step = [&] { memory->Read(DiskSampler::kStepBytes); };
   const std::optional<double> kept = disk->SpeedKept(bytes_per_s, step, kRounds);
   return kept ? (1 - *kept) / bytes_per_s : 0;
 }

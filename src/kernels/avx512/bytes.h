@@ -72,11 +72,15 @@ static inline __m256i DotSmall(const Bytes q[4], const int8_t* x) {
   return SumsOf32(DotsOf16<kMax>(q, x));
 }
 
+// Puts 16 scales, a byte each, into the order of SumsOf16.
+static inline __m128i ScaleOrder() {
+  return _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+}
+
 // Lane b: the sum over block b of s q x for 0 <= q <= kMax, with a scale s for 16 elements.
 template <int kMax>
 static inline __m256i DotScaled(const Bytes q[4], __m128i scales, const int8_t* x) {
-  const __m128i order = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-  const __m512i factors = _mm512_cvtepi8_epi32(_mm_shuffle_epi8(scales, order));
+  const __m512i factors = _mm512_cvtepi8_epi32(_mm_shuffle_epi8(scales, ScaleOrder()));
   return SumsOf32(_mm512_mullo_epi32(DotsOf16<kMax>(q, x), factors));
 }
 

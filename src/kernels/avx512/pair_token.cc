@@ -30,9 +30,7 @@ inline __m512i BlocksOfPair(__m512i first, __m512i second) {
 template <int kMax>
 inline __m512i DotScaledPair(const Bytes first[4], const Bytes second[4], __m256i scales,
                              const int8_t* x) {
-  const __m256i order = _mm256_broadcastsi128_si256(
-      _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
-  const __m256i ordered = _mm256_shuffle_epi8(scales, order);
+  const __m256i ordered = _mm256_shuffle_epi8(scales, _mm256_broadcastsi128_si256(ScaleOrder()));
   const auto scaled = [&](const Bytes q[4], __m128i factors) {
     return _mm512_mullo_epi32(DotsOf16<kMax>(q, x), _mm512_cvtepi8_epi32(factors));
   };
