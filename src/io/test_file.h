@@ -31,6 +31,7 @@ class TestFile {
       const uint64_t value = random();
       std::memcpy(&content_[i], &value, std::min<uint64_t>(8, bytes - i));
     }
+    unlink(path_.c_str());  // left by a process of this number that was cut short
     const int fd = open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     FM_CHECK(fd >= 0);
     FM_CHECK(write(fd, content_.data(), bytes) == static_cast<ssize_t>(bytes));
