@@ -61,6 +61,12 @@ class GuessTrial {
     return pairs_ == kMostPairs || std::abs(Gain()) > kErrors * StandardError();
   }
   bool pays() const { return Gain() > 0; }
+  // The way that has looked better so far; `otherwise` where neither does.
+  bool leans(bool otherwise) const {
+    if (pairs_ < kLeastPairs / 2) return otherwise;
+    const double gain = Gain();
+    return std::abs(gain) > kLean * StandardError() ? gain > 0 : otherwise;
+  }
 
  private:
   double Slope() const { return missing_squares_ > 0 ? products_ / missing_squares_ : 0; }
@@ -74,6 +80,7 @@ class GuessTrial {
   static constexpr double kMostSaved = 0.5;
   static constexpr double kLeastGain = 0.01;  // of a token's time
   static constexpr double kErrors = 2.5;      // standard errors that make certain
+  static constexpr double kLean = 0.5;        // ... that make likely
   static constexpr int kLeastPairs = 6, kMostPairs = 32;
 
   int pairs_ = 0;
@@ -91,7 +98,8 @@ class PrefetchGuard {
  public:
   // Whether the coming token is one with guesses.
   bool Guesses() const {
-    if (!trying_ || rest_ > 0) return on_;
+    if (!trying_) return on_;
+    if (rest_ > 0) return trial_.leans(on_);
     return first_with_ == !second_;
   }
 
@@ -137,7 +145,7 @@ class PrefetchGuard {
   WaitShare share_;
 
   bool trying_ = false;
-  int rest_ = 0;            // tokens until the next pair
+  int rest_ = 0;            // tokens until the next pair, the way that seems better
   bool first_with_ = true;  // of the pair: the first token has guesses
   bool second_ = false;     // the pair's first token has been
   TokenCost with_, without_;

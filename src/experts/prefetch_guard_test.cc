@@ -79,6 +79,12 @@ TEST(PrefetchGuardTest, SmallLossesCostLittleEvenInAShortText) {
   }
 }
 
+// What looks better is used between the pairs, long before it is certain.
+TEST(PrefetchGuardTest, LeansToWhatSeemsBetterWhileItTries) {
+  EXPECT_GT(MeanOutcome({.factor = 0.85, .noise_s = 8e-3}, 96).guessed, 0.4);
+  EXPECT_LT(MeanOutcome({.factor = 1.15, .noise_s = 8e-3}, 96).guessed, 0.25);
+}
+
 TEST(PrefetchGuardTest, AShortAnswerIsNotForTrying) {
   EXPECT_EQ(MeanOutcome({.factor = 1.2}, 16).guessed, 0);
   EXPECT_GT(MeanOutcome({.factor = 1.2}, 32).guessed, 0);
