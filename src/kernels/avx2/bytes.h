@@ -106,8 +106,9 @@ static inline __m256i DotScaled(const Bytes q[4], __m128i scales, const int8_t* 
 
 // --- columns: lane r belongs to row r ---
 
-constexpr int64_t kColumnsFrom = 12;  // tokens from which columns pay for their making
-constexpr int kTilesAtOnce = 1;       // of kLanes rows each
+constexpr int64_t kColumnsFrom = 12;            // tokens from which columns pay for their making
+constexpr int kTilesAtOnce = 1;                 // of kLanes rows each
+constexpr int kFewTokens = 4, kManyTokens = 4;  // that meet columns at once
 
 using Ints = __m256i;  // kLanes of them
 

@@ -10,7 +10,16 @@
 
 namespace flashmoe::FM_ISA {
 
-constexpr int kTokensAtOnce = 4;
+// The sums of so many tokens and kTilesAtOnce tiles are as many chains as keep the arithmetic busy,
+// and still stay in registers; formats with scales of 16 need more of those.
+template <class Format>
+constexpr int kTokensAtOnce = Format::kScalesOf16 ? kFewTokens : kManyTokens;
+// Of those that are left; as few as possible are computed for nothing.
+template <class Format>
+static inline int64_t TokensOf(int64_t left) {
+  const bool fewer = left <= kFewTokens || (left > kManyTokens && left <= 2 * kFewTokens);
+  return fewer ? kFewTokens : kTokensAtOnce<Format>;
+}
 // Longer rows are taken in parts, and the sums of so many tokens are kept in between.
 constexpr int kSpansAtOnce = 16;
 constexpr int kTokensKept = 64;
@@ -68,14 +77,13 @@ struct Input {
 };
 
 // dots += the products of `quads` columns from `first` on with tokens at x.
-template <class Format, int kTiles>
-static inline void AddColumns(const BlockColumns<Format> w[kTiles],
-                              const int8_t* const x[kTokensAtOnce], int first, int quads,
-                              Ints dots[kTiles][kTokensAtOnce]) {
+template <class Format, int kTiles, int kTokens>
+static inline void AddColumns(const BlockColumns<Format> w[kTiles], const int8_t* const x[kTokens],
+                              int first, int quads, Ints dots[kTiles][kTokens]) {
   for (int q = first; q < first + quads; ++q) {
     for (int i = 0; i < kTiles; ++i) {
       const Ints weights = LoadInts(w[i].q[q]);
-      for (int t = 0; t < kTokensAtOnce; ++t) {
+      for (int t = 0; t < kTokens; ++t) {
         dots[i][t] = AddQuads<Format::kMax <= 127>(dots[i][t], weights, x[t] + 4 * q);
       }
     }
@@ -83,29 +91,28 @@ static inline void AddColumns(const BlockColumns<Format> w[kTiles],
 }
 
 // The products of a block as integers; without offsets that differ by row.
-template <class Format, int kTiles>
-static inline void DotBlock(const BlockColumns<Format> w[kTiles],
-                            const Input<Format> x[kTokensAtOnce], int64_t block,
-                            Ints dots[kTiles][kTokensAtOnce]) {
-  const int8_t* q8[kTokensAtOnce];
-  for (int t = 0; t < kTokensAtOnce; ++t) {
+template <class Format, int kTiles, int kTokens>
+static inline void DotBlock(const BlockColumns<Format> w[kTiles], const Input<Format> x[kTokens],
+                            int64_t block, Ints dots[kTiles][kTokens]) {
+  const int8_t* q8[kTokens];
+  for (int t = 0; t < kTokens; ++t) {
     q8[t] = x[t].token.q8 + 32 * block;
     Ints start = ZeroInts();
     if constexpr (Input<Format>::kHasOffset) start = SetInts(x[t].offsets[block]);
     for (int i = 0; i < kTiles; ++i) dots[i][t] = start;
   }
   if constexpr (!Format::kScalesOf16) {
-    AddColumns<Format, kTiles>(w, q8, 0, 8, dots);
+    AddColumns<Format, kTiles, kTokens>(w, q8, 0, 8, dots);
   } else {
     for (int half = 0; half < 2; ++half) {
-      Ints sums[kTiles][kTokensAtOnce];
+      Ints sums[kTiles][kTokens];
       for (auto& row : sums) {
         for (Ints& sum : row) sum = ZeroInts();
       }
-      AddColumns<Format, kTiles>(w, q8, 4 * half, 4, sums);
+      AddColumns<Format, kTiles, kTokens>(w, q8, 4 * half, 4, sums);
       for (int i = 0; i < kTiles; ++i) {
         const Ints scale = LoadInts(w[i].scale_of_16[half]);
-        for (int t = 0; t < kTokensAtOnce; ++t) {
+        for (int t = 0; t < kTokens; ++t) {
           dots[i][t] = AddInts(dots[i][t], MulInts(sums[i][t], scale));
         }
       }
@@ -114,17 +121,17 @@ static inline void DotBlock(const BlockColumns<Format> w[kTiles],
 }
 
 // Block b of `spans` spans, added to accumulator b.
-template <class Format, int kTiles>
+template <class Format, int kTiles, int kTokens>
 static inline void AddBlocks(const BlockColumns<Format> (*w)[kTiles], int64_t spans, int b,
-                             const Input<Format> x[kTokensAtOnce], Ahead* ahead,
-                             Vec acc[kTiles][kTokensAtOnce]) {
+                             const Input<Format> x[kTokens], Ahead* ahead,
+                             Vec acc[kTiles][kTokens]) {
   for (int64_t s = 0; s < spans; ++s) {
     const BlockColumns<Format>* columns = w[s];
     const int64_t block = s * kSpanBlocks + b;
     ahead->Ask();
-    Ints dots[kTiles][kTokensAtOnce];
-    DotBlock<Format, kTiles>(columns, x, block, dots);
-    for (int t = 0; t < kTokensAtOnce; ++t) {
+    Ints dots[kTiles][kTokens];
+    DotBlock<Format, kTiles, kTokens>(columns, x, block, dots);
+    for (int t = 0; t < kTokens; ++t) {
       int32_t pair;
       __builtin_memcpy(&pair, x[t].token.sums + 2 * block, sizeof(pair));
       [[maybe_unused]] const Ints pairs = SetInts(pair);  // both sums of the block, in each lane
@@ -153,15 +160,15 @@ static inline void AddBlocks(const BlockColumns<Format> (*w)[kTiles], int64_t sp
   }
 }
 
-// `count` tokens from t on, at most kTokensAtOnce. `sums` are those of the row's parts before;
-// afterwards of this one as well.
-template <class Format, int kTiles>
+// `count` tokens from t on, at most kTokens. `sums` are those of the row's parts before; afterwards
+// of this one as well.
+template <class Format, int kTiles, int kTokens>
 static inline void TokensTimesColumns(const Columns<Format, kTiles>& w, const Part& part,
                                       const Activations& x, int64_t t, int64_t count, Ahead* ahead,
-                                      TileSums<kTiles> sums[kTokensAtOnce]) {
-  Input<Format> at[kTokensAtOnce], tail_at[kTokensAtOnce];
-  TailToken tails[kTokensAtOnce];
-  for (int64_t i = 0; i < kTokensAtOnce; ++i) {
+                                      TileSums<kTiles> sums[kTokens]) {
+  Input<Format> at[kTokens], tail_at[kTokens];
+  TailToken tails[kTokens];
+  for (int64_t i = 0; i < kTokens; ++i) {
     const Token token = TokenAt(x, t + (i < count ? i : count - 1));  // the last one once more
     const int64_t block = part.first * kSpanBlocks;
     const Token first = {token.q8 + 32 * block, token.scales + block, token.sums + 2 * block};
@@ -171,17 +178,16 @@ static inline void TokensTimesColumns(const Columns<Format, kTiles>& w, const Pa
     tail_at[i].Set({tails[i].q8, tails[i].scales, tails[i].sums}, 1);
   }
   for (int b = 0; b < kSpanBlocks; ++b) {
-    Vec acc[kTiles][kTokensAtOnce];
+    Vec acc[kTiles][kTokens];
     for (int i = 0; i < kTiles; ++i) {
-      for (int k = 0; k < kTokensAtOnce; ++k)
-        acc[i][k] = part.begins ? Zero() : Load(sums[k][b][i]);
+      for (int k = 0; k < kTokens; ++k) acc[i][k] = part.begins ? Zero() : Load(sums[k][b][i]);
     }
-    AddBlocks<Format, kTiles>(w[b], part.spans, b, at, ahead, acc);
+    AddBlocks<Format, kTiles, kTokens>(w[b], part.spans, b, at, ahead, acc);
     if (part.tail_blocks > 0) {
-      AddBlocks<Format, kTiles>(w[b] + part.spans, 1, b, tail_at, ahead, acc);
+      AddBlocks<Format, kTiles, kTokens>(w[b] + part.spans, 1, b, tail_at, ahead, acc);
     }
     for (int i = 0; i < kTiles; ++i) {
-      for (int k = 0; k < kTokensAtOnce; ++k) Store(sums[k][b][i], acc[i][k]);
+      for (int k = 0; k < kTokens; ++k) Store(sums[k][b][i], acc[i][k]);
     }
   }
 }
@@ -202,7 +208,7 @@ static void TilesTimesTokens(const Matrix& w, int64_t begin, const Activations& 
   const bool in_parts = spans > kSpansAtOnce;
   const int64_t most = in_parts ? kTokensKept : x.n;
   Columns<Format, kTiles> columns;
-  alignas(64) TileSums<kTiles> kept[kTokensKept];
+  alignas(64) TileSums<kTiles> kept[kTokensKept + kManyTokens];  // the last group may be less
   static_assert(sizeof(columns) + sizeof(kept) + 16384 <= kStackBytes);
   Row rows[kTiles][kLanes];
   for (int i = 0; i < kTiles; ++i) {
@@ -210,7 +216,8 @@ static void TilesTimesTokens(const Matrix& w, int64_t begin, const Activations& 
   }
   // The next rows, evenly over what there is to do.
   const int64_t bytes = kTiles * kLanes * w.row_bytes;
-  const int64_t blocks = spans * kSpanBlocks * ((x.n + kTokensAtOnce - 1) / kTokensAtOnce);
+  constexpr int kTokens = kTokensAtOnce<Format>;
+  const int64_t blocks = spans * kSpanBlocks * ((x.n + kTokens - 1) / kTokens);
   Ahead ahead = {reinterpret_cast<uintptr_t>(rows[0][0].data) + static_cast<uintptr_t>(bytes),
                  (bytes / 64 + blocks - 1) / blocks};
   for (int64_t first = 0; first < x.n; first += most) {
@@ -227,10 +234,13 @@ static void TilesTimesTokens(const Matrix& w, int64_t begin, const Activations& 
               });
         }
       }
-      for (int64_t t = 0; t < n; t += kTokensAtOnce) {
-        const int64_t count = n - t < kTokensAtOnce ? n - t : kTokensAtOnce;
+      for (int64_t t = 0, count; t < n; t += count) {
+        const int64_t together = TokensOf<Format>(n - t);
+        count = n - t < together ? n - t : together;
         TileSums<kTiles>* sums = kept + (in_parts ? t : 0);
-        TokensTimesColumns<Format, kTiles>(columns, part, x, first + t, count, &ahead, sums);
+        const auto multiply = together == kTokens ? TokensTimesColumns<Format, kTiles, kTokens>
+                                                  : TokensTimesColumns<Format, kTiles, kFewTokens>;
+        multiply(columns, part, x, first + t, count, &ahead, sums);
         for (int64_t k = 0; part.ends && k < count; ++k) {
           float* out = y + (first + t + k) * y_stride + begin;
           for (int i = 0; i < kTiles; ++i) Store(out + i * kLanes, SumTile<kTiles>(sums[k], i));
