@@ -2,18 +2,24 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <optional>
+#include <span>
+#include <vector>
 
 #include "base/clock.h"
 #include "tests/e2e/models.h"
 #include "tests/e2e/process.h"
+#include "tests/e2e/serving.h"
 
 namespace flashmoe::e2e {
 namespace {
@@ -23,7 +29,7 @@ using nlohmann::json;
 // A new group with a memory limit below the v1 or v2 hierarchy, if this machine lets us.
 class MemoryGroup {
  public:
-  explicit MemoryGroup(uint64_t limit_bytes) {
+  explicit MemoryGroup(uint64_t limit_bytes) : limit_bytes_(limit_bytes) {
     for (const char* root : {"/sys/fs/cgroup/memory", "/sys/fs/cgroup"}) {
       path_ = std::string(root) + "/flashmoe-test-" + std::to_string(getpid());
       if (mkdir(path_.c_str(), 0755) != 0) continue;
@@ -46,6 +52,18 @@ class MemoryGroup {
 
   bool works() const { return works_; }
   std::string tasks() const { return path_ + "/cgroup.procs"; }
+  // What can still be taken without anybody giving something up: the page cache counts as free.
+  uint64_t Room() const {
+    const uint64_t used = Number("memory.usage_in_bytes", "memory.current");
+    uint64_t cache = 0;
+    std::ifstream stat(path_ + "/memory.stat");
+    std::string key;
+    for (uint64_t value = 0; stat >> key >> value;) {
+      if (key == "inactive_file" || key == "active_file") cache += value;
+    }
+    const uint64_t kept = used - std::min(used, cache);
+    return limit_bytes_ - std::min(limit_bytes_, kept);
+  }
   // Times that the group met its limit and could not make room.
   std::optional<uint64_t> Kills() const {
     for (const char* name : {"memory.oom_control", "memory.events"}) {
@@ -65,7 +83,16 @@ class MemoryGroup {
     file << value << std::flush;
     return file.good();
   }
+  // Of whichever of the two files is there.
+  uint64_t Number(const char* v1, const char* v2) const {
+    uint64_t value = 0;
+    for (const char* name : {v1, v2}) {
+      if (std::ifstream(path_ + "/" + name) >> value) break;
+    }
+    return value;
+  }
 
+  const uint64_t limit_bytes_;
   std::string path_;
   bool works_ = false;
 };
@@ -144,43 +171,58 @@ TEST_F(CgroupTest, AGroupTooSmallForBothIsReadPastThePageCache) {
   EXPECT_THAT(j["plan"]["cache_reason"].get<std::string>(), testing::HasSubstr("are more than"));
 }
 
-// A process in the group that holds `bytes` and looks at them again and again.
+// A process in the group that holds some bytes and looks at them again and again.
 class MemoryHog {
  public:
-  MemoryHog(const std::string& tasks, uint64_t bytes) {
+  MemoryHog(const std::string& tasks, uint64_t bytes) : MemoryHog(tasks) {
+    EXPECT_TRUE(Take(bytes)) << "the hog did not get its memory";
+  }
+  // Holds nothing yet.
+  explicit MemoryHog(const std::string& tasks) {
     const int group = open(tasks.c_str(), O_WRONLY | O_CLOEXEC);
     EXPECT_GE(group, 0);
-    int ready[2];
-    EXPECT_EQ(pipe(ready), 0);
+    EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets_), 0);
     pid_ = fork();
-    if (pid_ == 0) Hold(group, ready[1], bytes);
-    close(ready[1]);
+    if (pid_ == 0) Serve(group, sockets_[1]);
+    close(sockets_[1]);
     close(group);
-    char byte = 0;
-    EXPECT_EQ(read(ready[0], &byte, 1), 1) << "the hog did not get its memory";
-    close(ready[0]);
+  }
+  // Takes so many more; false if it is no longer there.
+  bool Take(uint64_t bytes) const {
+    return write(sockets_[0], &bytes, sizeof(bytes)) == sizeof(bytes) &&
+           read(sockets_[0], &bytes, sizeof(bytes)) == sizeof(bytes);
   }
   ~MemoryHog() {
     kill(pid_, SIGKILL);
     waitpid(pid_, nullptr, 0);
+    close(sockets_[0]);
   }
   MemoryHog(const MemoryHog&) = delete;
   MemoryHog& operator=(const MemoryHog&) = delete;
 
  private:
-  [[noreturn]] static void Hold(int group, int ready, uint64_t bytes) {
+  [[noreturn]] static void Serve(int group, int socket) {
     if (write(group, "0", 1) != 1) _exit(1);
-    void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) _exit(1);
-    auto* pages = static_cast<volatile char*>(memory);
-    for (bool first = true;; first = false) {
-      for (uint64_t at = 0; at < bytes; at += 4096) pages[at] = 1;
-      if (first && write(ready, "1", 1) != 1) _exit(1);
-      usleep(20'000);
+    std::vector<std::span<volatile char>> held;
+    pollfd asked = {.fd = socket, .events = POLLIN, .revents = 0};
+    while (true) {
+      uint64_t bytes = 0;
+      if (poll(&asked, 1, 20) == 1) {
+        if (read(socket, &bytes, sizeof(bytes)) != sizeof(bytes)) _exit(1);
+        void* memory =
+            mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (memory == MAP_FAILED) _exit(1);
+        held.emplace_back(static_cast<volatile char*>(memory), bytes);
+      }
+      for (const std::span<volatile char> part : held) {
+        for (uint64_t at = 0; at < part.size(); at += 4096) part[at] = 1;
+      }
+      if (bytes > 0 && write(socket, &bytes, sizeof(bytes)) != sizeof(bytes)) _exit(1);
     }
   }
 
   pid_t pid_ = -1;
+  int sockets_[2] = {-1, -1};
 };
 
 TEST_F(CgroupTest, OthersThatTakeAllMemoryChangeNothingButSpeed) {
@@ -197,6 +239,36 @@ TEST_F(CgroupTest, OthersThatTakeAllMemoryChangeNothingButSpeed) {
     EXPECT_EQ(ExpectJson(r)["tokens"], want) << cache;
     EXPECT_EQ(group.Kills().value_or(0), 0u) << cache;
   }
+}
+
+// The hog takes what is free and never more, so it gets all it wants only if the server gives
+// memory back; nobody is killed where it does not.
+TEST_F(CgroupTest, AServerMakesRoomForWhatComesAfterIt) {
+  constexpr uint64_t kLimit = uint64_t{40} << 20, kLeft = uint64_t{1} << 20, kStep = kLeft / 4;
+  const MemoryGroup group(kLimit);
+  if (!group.works()) GTEST_SKIP() << "no memory control group can be made here";
+  Serving server({"--ctx", "1024"}, group.tasks());
+  const auto ask = [&] {
+    const json answer = server.Post("/v1/chat/completions", Chat(std::string(kQuestion), 200));
+    return answer["choices"][0]["message"]["content"].get<std::string>();
+  };
+  const std::string before = ask();
+
+  const MemoryHog hog(group.tasks());
+  const uint64_t wanted = group.Room() + kLeft;
+  uint64_t taken = 0;
+  for (const double deadline = NowSeconds() + 30; taken < wanted && NowSeconds() < deadline;) {
+    if (group.Room() >= kLeft + kStep) {
+      ASSERT_TRUE(hog.Take(kStep));
+      taken += kStep;
+    } else {
+      usleep(20'000);
+    }
+  }
+  EXPECT_GE(taken, wanted);
+  EXPECT_EQ(ask(), before);
+  EXPECT_EQ(server.Stop().exit_code, 0);
+  EXPECT_EQ(group.Kills().value_or(0), 0u);
 }
 
 }  // namespace

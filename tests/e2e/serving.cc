@@ -22,8 +22,9 @@ std::vector<std::string> Arguments(const std::vector<std::string>& more) {
 
 }  // namespace
 
-Serving::Serving(const std::vector<std::string>& arguments)
-    : process_(Arguments(arguments), {.seconds_max = kSanitized ? 1200.0 : 300.0}) {
+Serving::Serving(const std::vector<std::string>& arguments, const std::string& cgroup_tasks)
+    : process_(Arguments(arguments),
+               {.seconds_max = kSanitized ? 1200.0 : 300.0, .cgroup_tasks = cgroup_tasks}) {
   const std::string mark = "http://127.0.0.1:";
   if (!process_.AwaitText("  try ")) {
     ADD_FAILURE() << "the server did not start: " << process_.Finish().err;

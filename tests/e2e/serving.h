@@ -11,10 +11,12 @@
 
 namespace flashmoe::e2e {
 
-// flashmoe serve on a port of its own, with the bundled model unless `arguments` name another.
+// flashmoe serve on a port of its own, with the bundled model unless `arguments` name another; in
+// the control group of the file `cgroup_tasks`, if that is set.
 class Serving {
  public:
-  explicit Serving(const std::vector<std::string>& arguments = {});
+  explicit Serving(const std::vector<std::string>& arguments = {},
+                   const std::string& cgroup_tasks = "");
 
   uint16_t port() const { return port_; }
   const std::string& start_text() const { return process_.output(); }
