@@ -18,6 +18,7 @@ namespace {
 
 constexpr int64_t kMatrixBytes = 64 << 20;  // of a larger matrix, so much is as fast
 constexpr int kSweeps = 4;
+constexpr int64_t kTogether = 8;  // that one token meets in a job, as the experts of a layer
 constexpr double kManySeconds = 0.03;
 constexpr double kPeakSeconds = 0.1;
 constexpr int64_t kPeakRounds = 20000;  // a few milliseconds at most
@@ -30,32 +31,33 @@ class EqualMatrices {
     EqualMatrices w;
     w.shape_ = {type, rows, cols, nullptr, RowBytes(type, cols)};
     if (MlxBits(type) != 0) w.shape_.group = kMlxGroup;
-    const int64_t matrix_bytes = rows * w.shape_.row_bytes;
-    w.count_ = std::max<int64_t>(1, static_cast<int64_t>(bytes) / matrix_bytes);
-    FM_ASSIGN_OR_RETURN(w.memory_,
-                        Memory::Allocate(static_cast<uint64_t>(w.count_ * matrix_bytes)));
-    // Scales of 2^-7 and no biases: sizes do not matter, as long as they are numbers.
-    w.scales_.assign(static_cast<size_t>(2 * rows * cols / kMlxGroup), 0x3c00);
+    w.count_ = std::max<int64_t>(1, static_cast<int64_t>(bytes) / w.matrix_bytes());
+    FM_ASSIGN_OR_RETURN(
+        w.memory_, Memory::Allocate(static_cast<uint64_t>(w.count_ * rows * w.shape_.row_bytes)));
+    // Scales and biases of 2^-7: sizes do not matter, as long as they are numbers.
+    w.scales_.assign(static_cast<size_t>(w.count_ * w.scale_bytes() / 2), 0x3c00);
     w.FillRows();
     return w;
   }
 
   int64_t count() const { return count_; }
-  int64_t matrix_bytes() const {
-    const int64_t scales = shape_.group == 0 ? 0 : 4 * shape_.rows * shape_.cols / shape_.group;
-    return shape_.rows * shape_.row_bytes + scales;
-  }
+  int64_t matrix_bytes() const { return shape_.rows * shape_.row_bytes + scale_bytes(); }
   Matrix At(int64_t i) const {
     Matrix m = shape_;
     m.data = memory_.data() + i * shape_.rows * shape_.row_bytes;
     if (m.group != 0) {
-      m.scales = reinterpret_cast<const std::byte*>(scales_.data());
-      m.biases = m.scales + m.rows * m.cols / m.group * 2;
+      m.scales = reinterpret_cast<const std::byte*>(scales_.data()) + i * scale_bytes();
+      m.biases = m.scales + scale_bytes() / 2;
     }
     return m;
   }
 
  private:
+  // Of a matrix, its biases among them.
+  int64_t scale_bytes() const {
+    return shape_.group == 0 ? 0 : 4 * shape_.rows * shape_.cols / shape_.group;
+  }
+
   void FillRows() {
     const auto row = static_cast<size_t>(shape_.row_bytes);
     const std::span<std::byte> all = memory_.span();
@@ -74,7 +76,7 @@ class EqualMatrices {
   Matrix shape_;
   int64_t count_ = 0;
   Memory memory_;
-  std::vector<uint16_t> scales_;
+  HugeVector<uint16_t> scales_;
 };
 
 }  // namespace
@@ -102,14 +104,20 @@ Result<KernelSpeed> MeasureKernel(DType type, int64_t all_rows, int64_t cols,
   FM_ASSIGN_OR_RETURN(const EqualMatrices weights,
                       EqualMatrices::Make(type, rows, cols, MeasuringBytes(bytes)));
   const int64_t most = tokens.back();
-  HugeVector<float> x(static_cast<size_t>(most * cols)), y(static_cast<size_t>(most * rows));
+  HugeVector<float> x(static_cast<size_t>(most * cols));
+  HugeVector<float> y(static_cast<size_t>(std::max(most, kTogether) * rows));
   Random random(2);
   for (float& value : x) value = static_cast<float>(random.Normal());
   ActivationBuffer buffer(most, cols, /*gathers=*/false);
   const std::array types = {type};
-  const auto multiply = [&](int64_t matrix, const Activations& inputs) {
-    const std::array projection = {Projection{weights.At(matrix), y.data(), rows}};
-    Project(kernels, pool, inputs, projection);
+  // Matrices from `first` on, in one job.
+  std::vector<Projection> job;
+  const auto multiply = [&](int64_t first, int64_t matrices, const Activations& inputs) {
+    job.clear();
+    for (int64_t i = first; i < std::min(first + matrices, weights.count()); ++i) {
+      job.push_back({weights.At(i), y.data() + (i - first) * rows, rows});
+    }
+    Project(kernels, pool, inputs, job);
   };
 
   KernelSpeed speed;
@@ -119,7 +127,7 @@ Result<KernelSpeed> MeasureKernel(DType type, int64_t all_rows, int64_t cols,
   double best_s = 1e9;
   for (int sweep = 0; sweep < kSweeps; ++sweep) {
     const double start_s = NowSeconds();
-    for (int64_t i = 0; i < weights.count(); ++i) multiply(i, one);
+    for (int64_t i = 0; i < weights.count(); i += kTogether) multiply(i, kTogether, one);
     best_s = std::min(best_s, NowSeconds() - start_s);
   }
   speed.bytes_per_s = static_cast<double>(weights.count() * weights.matrix_bytes()) / best_s;
@@ -130,7 +138,7 @@ Result<KernelSpeed> MeasureKernel(DType type, int64_t all_rows, int64_t cols,
     const double begin_s = NowSeconds();
     for (int64_t round = 0; round < 2 || NowSeconds() - begin_s < kManySeconds; ++round) {
       const double start_s = NowSeconds();
-      multiply(round % weights.count(), inputs);
+      multiply(round % weights.count(), 1, inputs);
       best_s = std::min(best_s, NowSeconds() - start_s);
     }
     speed.products_per_s.push_back(static_cast<double>(n * rows * cols) / best_s);
