@@ -45,6 +45,8 @@ Json RunToJson(const TimedRun& run) {
           {"prefetched_bytes_wasted", run.bytes_wasted()},
           {"read_gbps", run.read_bytes_per_s() * 1e-9},
           {"disk_gbps", run.disk.per_s() * 1e-9},
+          {"memory_sampled_gbps",
+           run.memory.bytes > 0 ? Json(run.memory.per_s() * 1e-9) : Json(nullptr)},
           {"parts_s", std::move(parts)},
           {"disk_s", {{"busy", run.disk_busy_s()}, {"idle", run.disk_idle_s()}}}};
 }

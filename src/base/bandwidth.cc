@@ -47,18 +47,27 @@ uint64_t MeasuringBytes(uint64_t most) { return std::min(most, AvailableMemory()
 
 Result<MemorySweep> MemorySweep::Create(ThreadPool& pool, uint64_t bytes) {
   FM_ASSIGN_OR_RETURN(Memory memory, FilledMemory(pool, WholeMebibytes(bytes)));
-  return MemorySweep(pool, std::move(memory));
+  const std::span<const std::byte> all = memory.span();
+  return MemorySweep(pool, std::move(memory), all);
+}
+
+MemorySweep MemorySweep::Over(ThreadPool& pool, std::span<const std::byte> memory) {
+  const auto at = reinterpret_cast<uintptr_t>(memory.data());
+  memory = memory.subspan(AlignUp(at, sizeof(uint64_t)) - at);
+  FM_CHECK(memory.size() >= kMiB);
+  return MemorySweep(pool, {}, memory.first(memory.size() / kMiB * kMiB));
 }
 
 void MemorySweep::Read(uint64_t bytes) {
   constexpr int64_t kWords = kMiB / sizeof(uint64_t), kSums = 16;
-  const int64_t all = static_cast<int64_t>(memory_.size()) / kMiB;
+  const int64_t all = static_cast<int64_t>(all_.size()) / kMiB;
   const int64_t n = std::min(WholeMebibytes(bytes), all);
   std::atomic<uint64_t> total = 0;
   pool_->ParallelFor(n, 1, [&](int64_t begin, int64_t end) {
     uint64_t sums[kSums] = {};
     for (int64_t i = begin; i < end; ++i) {
-      const uint64_t* words = memory_.as<uint64_t>() + (next_ + i) % all * kWords;
+      const uint64_t* words =
+          reinterpret_cast<const uint64_t*>(all_.data()) + (next_ + i) % all * kWords;
       for (int64_t w = 0; w < kWords; w += kSums) {
         for (int64_t j = 0; j < kSums; ++j) sums[j] += words[w + j];
       }

@@ -1,7 +1,9 @@
 // What memory gives: the roof of everything that reads its operands once.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <utility>
 
 #include "base/memory.h"
@@ -21,16 +23,21 @@ class MemorySweep {
  public:
   // `bytes` of fresh memory, rounded up to whole MiB. `pool` outlives it.
   static Result<MemorySweep> Create(ThreadPool& pool, uint64_t bytes);
+  // The whole MiB of `memory`, which outlives it and is not all zero. REQUIRES: a MiB and a word at
+  // least.
+  static MemorySweep Over(ThreadPool& pool, std::span<const std::byte> memory);
 
-  uint64_t bytes() const { return memory_.size(); }
+  uint64_t bytes() const { return all_.size(); }
   // The next `bytes`, rounded up to whole MiB, but no more than there are.
   void Read(uint64_t bytes);
 
  private:
-  MemorySweep(ThreadPool& pool, Memory memory) : pool_(&pool), memory_(std::move(memory)) {}
+  MemorySweep(ThreadPool& pool, Memory own, std::span<const std::byte> all)
+      : pool_(&pool), own_(std::move(own)), all_(all) {}
 
   ThreadPool* pool_;
-  Memory memory_;
+  Memory own_;  // if it is not another's
+  std::span<const std::byte> all_;
   int64_t next_ = 0;  // MiB
 };
 

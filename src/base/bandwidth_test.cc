@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <span>
+#include <vector>
+
 namespace flashmoe {
 namespace {
 
@@ -28,6 +31,14 @@ TEST(Bandwidth, ASweepGoesRoundItsMemory) {
   for (const uint64_t bytes : {uint64_t{1}, uint64_t{2} << 20, uint64_t{1} << 40}) {
     sweep->Read(bytes);
   }
+}
+
+TEST(Bandwidth, ASweepMayReadAnothersMemory) {
+  ThreadPool pool(2);
+  const std::vector<std::byte> memory((size_t{5} << 20) + 3, std::byte{1});
+  MemorySweep sweep = MemorySweep::Over(pool, std::span(memory).subspan(3));
+  EXPECT_EQ(sweep.bytes(), uint64_t{4} << 20);
+  for (int i = 0; i < 3; ++i) sweep.Read(uint64_t{3} << 20);
 }
 
 TEST(Bandwidth, MoreThanThereIsIsAnError) {

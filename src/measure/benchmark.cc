@@ -84,6 +84,8 @@ class BudgetBench {
     FM_ASSIGN_OR_RETURN(engine_,
                         Engine::Load(std::move(file), std::move(words), engine_options, progress_));
     engine_->model().store().AwaitMemory();  // what it takes is no part of any run
+    const Matrix& head = engine_->model().weights().head();
+    memory_ = MemorySampler(pool_, {head.data, static_cast<size_t>(head.rows * head.row_bytes)});
     FM_ASSIGN_OR_RETURN(Session session, engine_->NewSession());
     report.budget_bytes = engine_->plan().memory.budget;
     report.plan = engine_->plan();
@@ -128,7 +130,7 @@ class BudgetBench {
     if (position > 0) FM_RETURN_IF_ERROR(session.Sync(text_.Slice(first, position)));
     if (cold) Forget(report);
     return TimeRun(engine_->model(), session, text_.Slice(first + position, options_.decode_tokens),
-                   Feeding::kOneByOne, disk_);
+                   Feeding::kOneByOne, disk_, memory_);
   }
 
   // One after the other and all of that again, so that a machine that changes its speed changes it
@@ -179,8 +181,8 @@ class BudgetBench {
     for (int round = counted ? 0 : -1; round < options_.repetitions; ++round) {
       session.Reset();
       if (counted) Forget(report);
-      FM_ASSIGN_OR_RETURN(TimedRun run,
-                          TimeRun(engine_->model(), session, prompt, Feeding::kAtOnce, disk_));
+      FM_ASSIGN_OR_RETURN(TimedRun run, TimeRun(engine_->model(), session, prompt, Feeding::kAtOnce,
+                                                disk_, memory_));
       FM_ASSIGN_OR_RETURN(const MachineSpeed speed, MeasureArithmetic(facts_, kernels_, pool_));
       series.arithmetic_s.push_back(
           speed.LeastPrefillSeconds(facts_, static_cast<double>(series.tokens)));
@@ -200,22 +202,26 @@ class BudgetBench {
   const ProgressFn& progress_;
   std::vector<std::shared_ptr<const File>> files_;
   std::unique_ptr<Engine> engine_;
+  MemorySampler memory_;
   uint64_t done_ = 0, total_ = 0;
 };
 
 // What the disk and the memory, or the arithmetic, would have allowed.
 void AddRoofs(const ModelFacts& facts, const MachineSpeed& machine, RunSeries& series) {
   Roofs computing;
-  if (series.decodes()) {
-    const int64_t middle = series.runs.front().position + series.tokens / 2;
-    computing.memory = machine.memory_bytes_per_s / static_cast<double>(facts.TouchedBytes(middle));
-  } else {
+  if (!series.decodes()) {
     const std::vector<double>& times = series.arithmetic_s;
     computing.matrix =
         static_cast<double>(times.size()) / std::accumulate(times.begin(), times.end(), 0.0);
   }
-  const auto with_disk = [&](const TimedRun& run) {
+  const int64_t middle = series.runs.front().position + series.tokens / 2;
+  const auto roofs_of = [&](const TimedRun& run) {
     Roofs roofs = computing;
+    if (series.decodes()) {
+      const double bytes_per_s =
+          run.memory.bytes > 0 ? run.memory.per_s() : machine.memory_bytes_per_s;
+      roofs.memory = bytes_per_s / static_cast<double>(facts.TouchedBytes(middle));
+    }
     const auto missed = static_cast<double>(run.bytes_missed());
     const double bytes_per_s = run.disk.bytes > 0 ? run.disk.per_s() : machine.disk.bytes_per_s;
     if (missed > 0 && bytes_per_s > 0) {
@@ -223,8 +229,8 @@ void AddRoofs(const ModelFacts& facts, const MachineSpeed& machine, RunSeries& s
     }
     return roofs;
   };
-  series.roofs = with_disk(series.Total());
-  for (const TimedRun& run : series.runs) series.run_roofs.push_back(with_disk(run));
+  series.roofs = roofs_of(series.Total());
+  for (const TimedRun& run : series.runs) series.run_roofs.push_back(roofs_of(run));
 }
 
 // Computing that takes about a millisecond, of the kind that limits decoding, or prompts.

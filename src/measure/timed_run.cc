@@ -41,6 +41,7 @@ TimedRun& TimedRun::operator+=(const TimedRun& other) {
   Add(other.steps, steps);
   Add(other.store, store);
   disk += other.disk;
+  memory += other.memory;
   return *this;
 }
 
@@ -81,7 +82,7 @@ std::vector<TimePart> TimedRun::Parts() const {
 }
 
 Result<TimedRun> TimeRun(Model& model, Session& session, std::span<const int32_t> tokens,
-                         Feeding feeding, DiskSampler& disk) {
+                         Feeding feeding, DiskSampler& disk, MemorySampler& memory) {
   TimedRun run;
   run.tokens = static_cast<int64_t>(tokens.size());
   run.position = static_cast<int64_t>(session.tokens().size());
@@ -99,6 +100,7 @@ Result<TimedRun> TimeRun(Model& model, Session& session, std::span<const int32_t
       FM_RETURN_IF_ERROR(session.Append(token));
       const double now_s = NowSeconds();
       if (!disk.Due(now_s)) continue;
+      memory.Sample(run.memory);
       disk.Sample(run.disk);
       paused_s += NowSeconds() - now_s;
     }

@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "engine/session.h"
 #include "measure/disk_sampler.h"
+#include "measure/memory_sampler.h"
 
 namespace flashmoe {
 
@@ -25,6 +26,7 @@ struct TimedRun {
   StepTimes steps;  // of passes of any length
   StoreStats store;
   TimedBytes disk;     // what bursts of reads got in between; their time is not counted above
+  TimedBytes memory;   // the same of memory, between tokens that came one by one
   double ended_s = 0;  // NowSeconds() after it
   uint64_t resident_bytes = 0;  // that the process held then; 0: not known
 
@@ -42,9 +44,9 @@ struct TimedRun {
 };
 
 // Takes in `tokens`, behind what the session holds: all at once, or one by one. The disk is sampled
-// before, after and, between tokens, now and then.
+// before, after and, between tokens, now and then, where memory is sampled as well.
 enum class Feeding { kAtOnce, kOneByOne };
 Result<TimedRun> TimeRun(Model& model, Session& session, std::span<const int32_t> tokens,
-                         Feeding feeding, DiskSampler& disk);
+                         Feeding feeding, DiskSampler& disk, MemorySampler& memory);
 
 }  // namespace flashmoe
