@@ -45,8 +45,7 @@ Json RunToJson(const TimedRun& run) {
           {"prefetched_bytes_wasted", run.bytes_wasted()},
           {"read_gbps", run.read_bytes_per_s() * 1e-9},
           {"disk_gbps", run.disk.per_s() * 1e-9},
-          {"memory_sampled_gbps",
-           run.memory.bytes > 0 ? Json(run.memory.per_s() * 1e-9) : Json(nullptr)},
+          {"memory_sampled_gbps", run.memory.per_s() * 1e-9},
           {"parts_s", std::move(parts)},
           {"disk_s", {{"busy", run.disk_busy_s()}, {"idle", run.disk_idle_s()}}}};
 }
@@ -148,12 +147,17 @@ std::string KeptText(const BudgetReport& budget) {
   return "\nWhile the disk reads at the rate of these runs, computing keeps:\n" + lines;
 }
 
+std::string MemoryText(const TimedBytes& sampled) {
+  if (sampled.bytes == 0) return {};
+  return fmt::format(" and memory {:.1f} GB/s", sampled.per_s() * 1e-9);
+}
+
 std::string BudgetText(const BudgetReport& budget) {
   std::string text = fmt::format(
       "\n{}\nExpected hits {:.0f} % (an average of traces); peak memory {}; between the tokens "
-      "the disk gave {:.2f} GB/s.\n",
+      "the disk gave {:.2f} GB/s{}.\n",
       budget.plan.ToString(), 100 * budget.forecast.hit_rate, FormatBytes(budget.peak_bytes),
-      budget.disk().per_s() * 1e-9);
+      budget.disk().per_s() * 1e-9, MemoryText(budget.memory()));
   if (budget.cached_when_cold_bytes > 0) {
     text += fmt::format(
         "Cold runs were not quite cold: {} of the model stayed in the page cache, "
@@ -203,6 +207,7 @@ Json ReportJson(const BenchReport& report) {
                        {"peak_bytes", budget.peak_bytes},
                        {"slots_given_back", budget.slots_given_back()},
                        {"disk_gbps", budget.disk().per_s() * 1e-9},
+                       {"memory_sampled_gbps", budget.memory().per_s() * 1e-9},
                        {"cold_bytes_left_in_page_cache", budget.cached_when_cold_bytes},
                        {"predicted_hit_rate", budget.forecast.hit_rate},
                        {"plan", PlanToJson(budget.plan)},

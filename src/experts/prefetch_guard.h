@@ -1,6 +1,7 @@
 // Whether guessing pays, found out by trying. What guesses cost cannot be counted up: they are
 // computed, some are wrong, and what arrives takes memory bandwidth from what computes. So tokens
-// with and without guesses are timed in turn, and the faster way is kept for a while.
+// with and without guesses are timed in turn, and the faster way is kept for a while. Until that is
+// certain, the tokens between those pairs go the way that seems faster.
 #pragma once
 
 #include <algorithm>
@@ -145,7 +146,7 @@ class PrefetchGuard {
   WaitShare share_;
 
   bool trying_ = false;
-  int rest_ = 0;            // tokens until the next pair, the way that seems better
+  int rest_ = 0;            // tokens until the next pair; they go the way that seems better
   bool first_with_ = true;  // of the pair: the first token has guesses
   bool second_ = false;     // the pair's first token has been
   TokenCost with_, without_;

@@ -300,6 +300,12 @@ TimedBytes BudgetReport::disk() const {
   return sum;
 }
 
+TimedBytes BudgetReport::memory() const {
+  TimedBytes sum;
+  for (const RunSeries& one : series) sum += one.Total().memory;
+  return sum;
+}
+
 uint64_t BudgetReport::slots_given_back() const {
   uint64_t slots = 0;
   for (const RunSeries& one : series) slots += one.Total().store.slots_given_back;

@@ -82,7 +82,8 @@ struct BudgetReport {
   uint64_t peak_bytes = 0;              // held at most, loading included; 0: not known
   std::vector<RunSeries> series;
 
-  TimedBytes disk() const;  // of all bursts of reads between these runs' tokens
+  TimedBytes disk() const;    // of all bursts of reads between these runs' tokens
+  TimedBytes memory() const;  // likewise; none if the model's head is small
   // During the runs, since others needed the memory: then they are not what the plan would give.
   uint64_t slots_given_back() const;
 };

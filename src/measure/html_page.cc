@@ -127,6 +127,9 @@ std::string Notes(const BenchReport& report) {
       note +=
           fmt::format(" Between the runs' tokens the disk gave {:.2f} GB/s.", disk.per_s() * 1e-9);
     }
+    if (const TimedBytes memory = budget.memory(); memory.bytes > 0) {
+      note += fmt::format(" Memory gave {:.1f} GB/s there.", memory.per_s() * 1e-9);
+    }
     if (budget.slots_given_back() > 0) {
       note += fmt::format(" Other programs needed memory: {} experts' places were given up.",
                           budget.slots_given_back());

@@ -18,7 +18,7 @@ namespace {
 
 constexpr int64_t kMatrixBytes = 64 << 20;  // of a larger matrix, so much is as fast
 constexpr int kSweeps = 4;
-constexpr int64_t kTogether = 8;  // that one token meets in a job, as the experts of a layer
+constexpr int64_t kTogether = 8;  // at most, that one token meets in a job
 constexpr double kManySeconds = 0.03;
 constexpr double kPeakSeconds = 0.1;
 constexpr int64_t kPeakRounds = 20000;  // a few milliseconds at most

@@ -3,30 +3,39 @@
 // and fresh memory may be read at another speed than what the model has had for long.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <optional>
+#include <span>
 
 #include "base/bandwidth.h"
+#include "base/thread_pool.h"
 #include "io/read_timer.h"
 
 namespace flashmoe {
+
+struct MemoryBursts {
+  uint64_t bytes = uint64_t{32} << 20;  // of each: about a millisecond
+  uint64_t first = uint64_t{64} << 20;  // read before, so that caches hold nothing of what follows
+};
 
 class MemorySampler {
  public:
   // Samples nothing.
   MemorySampler() = default;
-  // Reads `weights`, which outlive it, with all threads of `pool`; fewer than caches hold are not
-  // sampled. What was used last is believed to lie at their end, and is left out.
-  MemorySampler(ThreadPool& pool, std::span<const std::byte> weights);
+  // Reads `weights`, which outlive it, with all threads of `pool`; where they are less than the
+  // bursts of two samples, nothing.
+  MemorySampler(ThreadPool& pool, std::span<const std::byte> weights,
+                const MemoryBursts& bursts = {});
 
   // The best of some bursts, added to `sum`: what others take from this process is not the
   // memory's doing.
   void Sample(TimedBytes& sum);
 
  private:
-  static constexpr uint64_t kBurstBytes = uint64_t{32} << 20;  // about a millisecond
-  static constexpr uint64_t kCacheBytes = uint64_t{64} << 20;
   static constexpr int kBursts = 4;
 
+  MemoryBursts bursts_;
   std::optional<MemorySweep> sweep_;
 };
 

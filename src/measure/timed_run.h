@@ -44,7 +44,7 @@ struct TimedRun {
 };
 
 // Takes in `tokens`, behind what the session holds: all at once, or one by one. The disk is sampled
-// before, after and, between tokens, now and then, where memory is sampled as well.
+// before and after; between tokens the disk and memory are, now and then, if the disk can be.
 enum class Feeding { kAtOnce, kOneByOne };
 Result<TimedRun> TimeRun(Model& model, Session& session, std::span<const int32_t> tokens,
                          Feeding feeding, DiskSampler& disk, MemorySampler& memory);

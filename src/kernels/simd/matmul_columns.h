@@ -11,12 +11,12 @@
 namespace flashmoe::FM_ISA {
 
 // The sums of so many tokens and kTilesAtOnce tiles are as many chains as keep the arithmetic busy,
-// and still stay in registers; formats with scales of 16 need more of those.
+// and still stay in registers; formats with scales of 16 need more registers.
 template <class Format>
 constexpr int kTokensAtOnce = Format::kScalesOf16 ? kFewTokens : kManyTokens;
-// Of those that are left; as few as possible are computed for nothing.
+// Tokens of the next group: as few as possible are computed for nothing.
 template <class Format>
-static inline int64_t TokensOf(int64_t left) {
+static inline int64_t NextGroup(int64_t left) {
   const bool fewer = left <= kFewTokens || (left > kManyTokens && left <= 2 * kFewTokens);
   return fewer ? kFewTokens : kTokensAtOnce<Format>;
 }
@@ -209,7 +209,8 @@ static void TilesTimesTokens(const Matrix& w, int64_t begin, const Activations& 
   const int64_t most = in_parts ? kTokensKept : x.n;
   Columns<Format, kTiles> columns;
   alignas(64) TileSums<kTiles> kept[kTokensKept + kManyTokens];  // the last group may be less
-  static_assert(sizeof(columns) + sizeof(kept) + 16384 <= kStackBytes);
+  constexpr uint64_t kInputBytes = 2 * kTokensAtOnce<Format> * sizeof(Input<Format>);
+  static_assert(sizeof(columns) + sizeof(kept) + kInputBytes + 6144 <= kStackBytes);
   Row rows[kTiles][kLanes];
   for (int i = 0; i < kTiles; ++i) {
     for (int r = 0; r < kLanes; ++r) rows[i][r] = RowAt(w, begin + i * kLanes + r);
@@ -235,7 +236,7 @@ static void TilesTimesTokens(const Matrix& w, int64_t begin, const Activations& 
         }
       }
       for (int64_t t = 0, count; t < n; t += count) {
-        const int64_t together = TokensOf<Format>(n - t);
+        const int64_t together = NextGroup<Format>(n - t);
         count = n - t < together ? n - t : together;
         TileSums<kTiles>* sums = kept + (in_parts ? t : 0);
         const auto multiply = together == kTokens ? TokensTimesColumns<Format, kTiles, kTokens>
