@@ -163,7 +163,8 @@ void AddBenchKernels(CLI::App& bench, int& exit_code) {
       "A product with one token reads each weight once, so memory limits it: GB/s of weights,\n"
       "beside what reading gives. Products with many tokens are limited by computing:\n"
       "multiply-adds a second, the best of them beside a loop of the fastest instruction.\n"
-      "The matrices are experts of {} x {} weights, more of them than caches hold.",
+      "The matrices are experts of {} x {} weights, more of them than caches hold; one token\n"
+      "meets eight at once, as those of a layer.",
       kRows, kCols));
   kernels->add_option("--types", flags->types, "Types of weights")
       ->type_name("TYPE,...")

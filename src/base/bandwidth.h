@@ -23,8 +23,7 @@ class MemorySweep {
  public:
   // `bytes` of fresh memory, rounded up to whole MiB. `pool` outlives it.
   static Result<MemorySweep> Create(ThreadPool& pool, uint64_t bytes);
-  // The whole MiB of `memory`, which outlives it. REQUIRES: a MiB and a word at
-  // least.
+  // The whole MiB of `memory`, which outlives it. REQUIRES: a MiB and a word at least.
   static MemorySweep Over(ThreadPool& pool, std::span<const std::byte> memory);
 
   uint64_t bytes() const { return all_.size(); }

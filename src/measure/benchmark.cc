@@ -208,19 +208,17 @@ class BudgetBench {
 
 // What the disk and the memory, or the arithmetic, would have allowed.
 void AddRoofs(const ModelFacts& facts, const MachineSpeed& machine, RunSeries& series) {
-  Roofs computing;
-  if (!series.decodes()) {
-    const std::vector<double>& times = series.arithmetic_s;
-    computing.matrix =
-        static_cast<double>(times.size()) / std::accumulate(times.begin(), times.end(), 0.0);
-  }
   const int64_t middle = series.runs.front().position + series.tokens / 2;
   const auto roofs_of = [&](const TimedRun& run) {
-    Roofs roofs = computing;
+    Roofs roofs;
     if (series.decodes()) {
       const double bytes_per_s =
           run.memory.bytes > 0 ? run.memory.per_s() : machine.memory_bytes_per_s;
       roofs.memory = bytes_per_s / static_cast<double>(facts.TouchedBytes(middle));
+    } else {
+      const std::vector<double>& times = series.arithmetic_s;
+      roofs.matrix =
+          static_cast<double>(times.size()) / std::accumulate(times.begin(), times.end(), 0.0);
     }
     const auto missed = static_cast<double>(run.bytes_missed());
     const double bytes_per_s = run.disk.bytes > 0 ? run.disk.per_s() : machine.disk.bytes_per_s;
@@ -269,6 +267,14 @@ void MeasureSpeedKept(const Instruments& instruments, const CancelFlag* cancel,
   }
 }
 
+// What `of` says of all runs together.
+template <typename Of>
+auto SumOver(const std::vector<RunSeries>& series, const Of& of) {
+  decltype(of(TimedRun())) sum = {};
+  for (const RunSeries& one : series) sum += of(one.Total());
+  return sum;
+}
+
 // Where the bursts that sample the disk are read to: part of the budget.
 uint64_t SamplerBytes(uint64_t budget) {
   constexpr uint64_t kMost = DiskSampler::kBufferBytesMost;
@@ -295,21 +301,15 @@ void Evaluate(const BenchOptions& options, const ModelFacts& facts, const Machin
 }  // namespace
 
 TimedBytes BudgetReport::disk() const {
-  TimedBytes sum;
-  for (const RunSeries& one : series) sum += one.Total().disk;
-  return sum;
+  return SumOver(series, [](const TimedRun& run) { return run.disk; });
 }
 
 TimedBytes BudgetReport::memory() const {
-  TimedBytes sum;
-  for (const RunSeries& one : series) sum += one.Total().memory;
-  return sum;
+  return SumOver(series, [](const TimedRun& run) { return run.memory; });
 }
 
 uint64_t BudgetReport::slots_given_back() const {
-  uint64_t slots = 0;
-  for (const RunSeries& one : series) slots += one.Total().store.slots_given_back;
-  return slots;
+  return SumOver(series, [](const TimedRun& run) { return run.store.slots_given_back; });
 }
 
 std::string_view Name(Scenario scenario) { return kNames[static_cast<size_t>(scenario)]; }

@@ -14,6 +14,7 @@
 #include <fstream>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -55,23 +56,15 @@ class MemoryGroup {
   // What can still be taken without anybody giving something up: the page cache counts as free.
   uint64_t Room() const {
     const uint64_t used = Number("memory.usage_in_bytes", "memory.current");
-    uint64_t cache = 0;
-    std::ifstream stat(path_ + "/memory.stat");
-    std::string key;
-    for (uint64_t value = 0; stat >> key >> value;) {
-      if (key == "inactive_file" || key == "active_file") cache += value;
-    }
+    const uint64_t cache = Field("memory.stat", "inactive_file").value_or(0) +
+                           Field("memory.stat", "active_file").value_or(0);
     const uint64_t kept = used - std::min(used, cache);
     return limit_bytes_ - std::min(limit_bytes_, kept);
   }
   // Times that the group met its limit and could not make room.
   std::optional<uint64_t> Kills() const {
     for (const char* name : {"memory.oom_control", "memory.events"}) {
-      std::ifstream file(path_ + "/" + name);
-      std::string key;
-      for (uint64_t value = 0; file >> key >> value;) {
-        if (key == "oom_kill") return value;
-      }
+      if (const auto kills = Field(name, "oom_kill")) return kills;
     }
     return std::nullopt;
   }
@@ -82,6 +75,15 @@ class MemoryGroup {
     std::ofstream file(path_ + "/" + name);
     file << value << std::flush;
     return file.good();
+  }
+  // The value of a "key value" line.
+  std::optional<uint64_t> Field(const char* name, std::string_view wanted) const {
+    std::ifstream file(path_ + "/" + name);
+    std::string key;
+    for (uint64_t value = 0; file >> key >> value;) {
+      if (key == wanted) return value;
+    }
+    return std::nullopt;
   }
   // Of whichever of the two files is there; the limit if none can be read.
   uint64_t Number(const char* v1, const char* v2) const {
